@@ -1,0 +1,4 @@
+/** What everybody needs and nobody owns. */
+export * from "./errors.ts";
+export * from "./ndarray.ts";
+export * from "./rng.ts";
