@@ -1,0 +1,119 @@
+/** Two-dimensional convolution on [B, C, H, W]. */
+import { apply } from "../apply.ts";
+import type { Dim, Tensor } from "../graph.ts";
+import { defineOps, type InferContext } from "../table.ts";
+import { gemm } from "./matmul.ts";
+import { reduceSum } from "./reduce.ts";
+import { concat, pad, reshape, slice, staticDim, transpose } from "./shape.ts";
+
+type Spatial = { strides: readonly number[]; pads: readonly number[] };
+
+function spatial({ ints }: Pick<InferContext, "ints">): Spatial {
+  return { strides: ints("strides", [1, 1]), pads: ints("pads", [0, 0, 0, 0]) };
+}
+
+function outputSize(size: Dim, kernel: Dim, axis: number, { strides, pads }: Spatial): number {
+  const padded = staticDim(size, "Conv") + pads[axis] + pads[axis + 2];
+  return Math.floor((padded - staticDim(kernel, "Conv")) / strides[axis]) + 1;
+}
+
+export const convOps = defineOps({
+  Conv: {
+    infer(context) {
+      const [x, weight, bias] = context.inputs;
+      const { refuse, has } = context;
+      if (x.shape.length !== 4 || weight.shape.length !== 4 || x.shape[1] !== weight.shape[1])
+        refuse("pixels [B, C, H, W] and weights [O, C, kh, kw]");
+      if (has(2) && bias.shape.join() !== String(weight.shape[0])) refuse(`a bias [${weight.shape[0]}]`);
+      const how = spatial(context);
+      const [h, w] = [0, 1].map((i) => outputSize(x.shape[i + 2], weight.shape[i + 2], i, how));
+      if (h < 1 || w < 1) refuse("pixels at least as large as the kernel");
+      return { dtype: x.dtype, shape: [x.shape[0], weight.shape[0], h, w] };
+    },
+    gradient(context) {
+      const { inputs, grads, wants } = context;
+      const [x, weight] = inputs;
+      const g = grads[0]!;
+      const how = spatial(context);
+      return [
+        wants(0) ? convInputGradient(g, weight, x, how) : undefined,
+        wants(1) ? convWeightGradient(g, weight, x, how) : undefined,
+        inputs[2] && wants(2) ? reduceSum(g, [0, 2, 3]) : undefined,
+      ];
+    },
+  },
+  /** Only as the gradient of Conv: [B, C, h, w] and [C, O, kh, kw] -> [B, O, H, W]. */
+  ConvTranspose: {
+    infer(context) {
+      const [x, weight] = context.inputs;
+      const { strides, pads } = spatial(context);
+      const extra = context.ints("output_padding", [0, 0]);
+      const size = (i: number) =>
+        (staticDim(x.shape[i + 2], "ConvTranspose") - 1) * strides[i] +
+        staticDim(weight.shape[i + 2], "ConvTranspose") -
+        pads[i] -
+        pads[i + 2] +
+        extra[i];
+      return { dtype: x.dtype, shape: [x.shape[0], weight.shape[1], size(0), size(1)] };
+    },
+  },
+});
+
+function convInputGradient(g: Tensor, weight: Tensor, x: Tensor, { strides, pads }: Spatial): Tensor {
+  const reached = [0, 1].map(
+    (i) => (Number(g.shape[i + 2]) - 1) * strides[i] + Number(weight.shape[i + 2]) - pads[i] - pads[i + 2],
+  );
+  const extra = reached.map((n, i) => Number(x.shape[i + 2]) - n);
+  return apply("ConvTranspose", [g, weight], {
+    strides: { ints: strides },
+    pads: { ints: pads },
+    output_padding: { ints: extra },
+  })[0];
+}
+
+/** One matrix product per kernel position: dW[o, c, i, j] = sum over batch and space of g * shifted x. */
+function convWeightGradient(g: Tensor, weight: Tensor, x: Tensor, { strides, pads }: Spatial): Tensor {
+  const [outs, ins, kh, kw] = weight.shape.map((d) => staticDim(d, "the gradient of Conv"));
+  const [batch, , h, w] = g.shape.map((d) => staticDim(d, "the gradient of Conv"));
+  const rows = (t: Tensor, channels: number) => reshape(transpose(t, [1, 0, 2, 3]), [channels, batch * h * w]);
+  const gRows = rows(g, outs);
+  const padded = pad(x, [0, 0, pads[0], pads[1]], [0, 0, pads[2], pads[3]]);
+  const shifted: Tensor[] = [];
+  for (let i = 0; i < kh; i++)
+    for (let j = 0; j < kw; j++) {
+      const part = strided(strided(padded, 2, i, h, strides[0]), 3, j, w, strides[1]);
+      shifted.push(rows(part, ins));
+    }
+  // [O, BHW] x [kh kw C, BHW]' -> [O, kh kw C]
+  const product = gemm(gRows, concat(shifted, 0), { transB: true });
+  return transpose(reshape(product, [outs, kh, kw, ins]), [0, 3, 1, 2]);
+}
+
+/** `count` values of an axis from `start` on, `stride` apart. */
+function strided(x: Tensor, axis: number, start: number, count: number, stride: number): Tensor {
+  if (stride === 1) return slice(x, axis, start, start + count);
+  // Enough room for whole strides, then keep the first of each.
+  const need = start + count * stride;
+  const missing = Math.max(0, need - Number(x.shape[axis]));
+  const room = missing
+    ? pad(
+        x,
+        x.shape.map(() => 0),
+        x.shape.map((_, i) => (i === axis ? missing : 0)),
+      )
+    : x;
+  const cut = slice(room, axis, start, need);
+  const shape = [...cut.shape];
+  const grouped = reshape(cut, [...shape.slice(0, axis), count, stride, ...shape.slice(axis + 1)]);
+  const kept = slice(grouped, axis + 1, 0, 1);
+  return reshape(kept, [...shape.slice(0, axis), count, ...shape.slice(axis + 1)]);
+}
+
+/** Pads are top, left, bottom, right. */
+export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | undefined, { strides, pads }: Spatial): Tensor {
+  return apply("Conv", bias ? [x, weight, bias] : [x, weight], {
+    strides: { ints: strides },
+    pads: { ints: pads },
+    kernel_shape: { ints: weight.shape.slice(2).map(Number) },
+  })[0];
+}

@@ -1,0 +1,69 @@
+/** Reads and writes by index: embeddings, labels. */
+import { nd } from "../../base/index.ts";
+import { apply } from "../apply.ts";
+import type { Tensor } from "../graph.ts";
+import { axisOf, defineOps } from "../table.ts";
+import { expand, filled, reshape, staticDim } from "./shape.ts";
+
+const staticShape = (x: Tensor, who: string) => x.shape.map((d) => staticDim(d, who));
+
+/** Zeros that cost no constant in the file: one scalar, expanded. */
+const zeros = (like: Tensor, shape: readonly number[]) => expand(filled(like, [], 0), shape);
+
+export const indexOps = defineOps({
+  /** Rows of `data` along axis 0. */
+  Gather: {
+    infer({ inputs: [data, indices], int, refuse }) {
+      if (int("axis", 0) !== 0 || !indices.dtype.startsWith("int")) refuse("axis 0 and integer indices");
+      return { dtype: data.dtype, shape: [...indices.shape, ...data.shape.slice(1)] };
+    },
+    gradient({ inputs: [data, indices], grads: [g] }) {
+      const table = staticShape(data, "the gradient of Gather");
+      const where = reshape(indices, [...indices.shape, 1]);
+      return [apply("ScatterND", [zeros(g!, table), where, g!], { reduction: { string: "add" } })[0]];
+    },
+  },
+  /** One value per position along an axis: data[i][index[i][j]]. */
+  GatherElements: {
+    infer({ inputs: [data, indices], int, refuse }) {
+      const axis = axisOf(int("axis"), data.shape.length, refuse);
+      if (indices.shape.length !== data.shape.length || indices.shape.some((d, i) => i !== axis && d !== data.shape[i]))
+        refuse(`indices shaped like the data but for axis ${axis}`);
+      return { dtype: data.dtype, shape: indices.shape };
+    },
+    gradient({ inputs: [data, indices], grads: [g], int }) {
+      const start = zeros(g!, staticShape(data, "the gradient of GatherElements"));
+      return [
+        apply("ScatterElements", [start, indices, g!], { axis: { int: int("axis") }, reduction: { string: "add" } })[0],
+      ];
+    },
+  },
+  ScatterND: {
+    infer({ inputs: [data, indices, updates], refuse }) {
+      const depth = indices.shape.at(-1);
+      if (typeof depth !== "number") refuse("a fixed index depth");
+      const want = [...indices.shape.slice(0, -1), ...data.shape.slice(depth as number)];
+      if (updates.shape.join() !== want.join()) refuse(`updates [${want}]`);
+      return { dtype: data.dtype, shape: data.shape };
+    },
+  },
+  ScatterElements: {
+    infer: ({ inputs: [data] }) => ({ dtype: data.dtype, shape: data.shape }),
+  },
+});
+
+/** Embedding rows: data[v, ...], indices[...] int64 -> [..., ...]. */
+export const gather = (data: Tensor, indices: Tensor) => apply("Gather", [data, indices], { axis: { int: 0 } })[0];
+
+export const gatherElements = (data: Tensor, indices: Tensor, axis = -1) =>
+  apply("GatherElements", [data, indices], { axis: { int: axis } })[0];
+
+/** 0 ... n-1 as int64, a constant. */
+export const iota = (like: Tensor, n: number) =>
+  like.graph.constant(
+    nd(
+      "int64",
+      [n],
+      BigInt64Array.from({ length: n }, (_, i) => BigInt(i)),
+    ),
+  );

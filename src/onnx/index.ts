@@ -1,0 +1,2 @@
+/** Graph to .onnx bytes. */
+export { type ExternalData, type WriteOptions, writeOnnx } from "./write.ts";
