@@ -1,0 +1,6 @@
+/** Files to pixels and back, pixels to tensors and back, and pictures made of pictures, text and curves. */
+export * from "./codec.ts";
+export { crop, type Grey, type Picture, paste, picture } from "./picture.ts";
+export { readPngText } from "./png-text.ts";
+export { type Filter, resize, resizeAndCrop } from "./resize.ts";
+export { maskToCells, postprocess, preprocess } from "./tensor.ts";
