@@ -2,9 +2,9 @@
 import { apply } from "../apply.ts";
 import type { Dim, Tensor } from "../graph.ts";
 import { defineOps, type InferContext } from "../table.ts";
-import { gemm } from "./matmul.ts";
+import { matmul } from "./matmul.ts";
 import { reduceSum } from "./reduce.ts";
-import { concat, pad, reshape, slice, staticDim, transpose } from "./shape.ts";
+import { concat, pad, reshape, slice, staticDim, transpose, transposeLast } from "./shape.ts";
 
 type Spatial = { strides: readonly number[]; pads: readonly number[] };
 
@@ -71,21 +71,16 @@ function convInputGradient(g: Tensor, weight: Tensor, x: Tensor, { strides, pads
   })[0];
 }
 
-/** One matrix product per kernel position: dW[o, c, i, j] = sum over batch and space of g * shifted x. */
+/** dW[o, c, i, j] = sum over batch and space of g times x shifted by (i, j): a batched product with the unfolded input. */
 function convWeightGradient(g: Tensor, weight: Tensor, x: Tensor, { strides, pads }: Spatial): Tensor {
   const [outs, ins, kh, kw] = weight.shape.map((d) => staticDim(d, "the gradient of Conv"));
   const [batch, , h, w] = g.shape.map((d) => staticDim(d, "the gradient of Conv"));
-  const rows = (t: Tensor, channels: number) => reshape(transpose(t, [1, 0, 2, 3]), [channels, batch * h * w]);
-  const gRows = rows(g, outs);
   const padded = pad(x, [0, 0, pads[0], pads[1]], [0, 0, pads[2], pads[3]]);
   const shifted: Tensor[] = [];
   for (let i = 0; i < kh; i++)
-    for (let j = 0; j < kw; j++) {
-      const part = strided(strided(padded, 2, i, h, strides[0]), 3, j, w, strides[1]);
-      shifted.push(rows(part, ins));
-    }
-  // [O, BHW] x [kh kw C, BHW]' -> [O, kh kw C]
-  const product = gemm(gRows, concat(shifted, 0), { transB: true });
+    for (let j = 0; j < kw; j++) shifted.push(strided(strided(padded, 2, i, h, strides[0]), 3, j, w, strides[1]));
+  const unfolded = reshape(concat(shifted, 1), [batch, kh * kw * ins, h * w]);
+  const product = reduceSum(matmul(reshape(g, [batch, outs, h * w]), transposeLast(unfolded)), [0]);
   return transpose(reshape(product, [outs, kh, kw, ins]), [0, 3, 1, 2]);
 }
 

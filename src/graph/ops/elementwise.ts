@@ -74,6 +74,8 @@ export const elementwiseOps = defineOps({
     const slope = mul(mul(x, sub(1, s)), add(mul(xx, 3 * c * k), c));
     return mul(g, mul(s, add(slope, 1)));
   }),
+  /** Passes values on and gradients not: see `stopGradient`. */
+  Identity: { infer: sameType, flat: true },
   Sign: { infer: sameType, flat: true },
   Floor: { infer: sameType, flat: true },
   Not: { infer: sameType, flat: true },
@@ -152,6 +154,8 @@ export const gelu = (x: Tensor) => apply("Gelu", [x], { approximate: { string: "
 export const sign = (x: Tensor) => apply("Sign", [x])[0];
 export const floor = (x: Tensor) => apply("Floor", [x])[0];
 export const not = (x: Tensor) => apply("Not", [x])[0];
+/** The same values, but no gradient flows back through them. */
+export const stopGradient = (x: Tensor) => apply("Identity", [x])[0];
 export const square = (x: Tensor) => mul(x, x);
 /** x * sigmoid(x). */
 export const silu = (x: Tensor) => mul(x, sigmoid(x));

@@ -1,0 +1,51 @@
+/** Sizes of a MAGVIT-v2 tokenizer. */
+
+export interface MagvitHalf {
+  /** Width of the first level; level i is `ch * chMult[i]` wide. */
+  ch: number;
+  chMult: readonly number[];
+  /** Residual blocks of each level. */
+  numResBlocks: readonly number[];
+  /** Group norm groups; 0 leaves the norms out, so that a token depends on its neighbourhood alone. */
+  groups: number;
+  /** Self-attention between the two middle blocks. */
+  attention: boolean;
+}
+
+export interface MagvitConfig {
+  model: "magvit";
+  /** Pixels per side of a training picture. */
+  resolution: number;
+  /** Bits of a token: the codebook has 2^bits entries. */
+  bits: number;
+  encoder: MagvitHalf;
+  decoder: MagvitHalf;
+  normEps: number;
+}
+
+const full: MagvitConfig = {
+  model: "magvit",
+  resolution: 256,
+  bits: 13,
+  encoder: { ch: 128, chMult: [1, 2, 2, 4, 4], numResBlocks: [4, 3, 4, 3, 4], groups: 32, attention: true },
+  decoder: { ch: 128, chMult: [1, 1, 2, 2, 4], numResBlocks: [4, 4, 3, 4, 3], groups: 32, attention: true },
+  normEps: 1e-6,
+};
+
+export const MAGVIT_PRESETS = {
+  /** The published tokenizer (Show-o spec section 7), 95.4 M parameters. */
+  magvitv2: full,
+  "magvitv2-512": { ...full, resolution: 512 },
+  /** 64x64 pixels to 8x8 tokens; trained by runs/ on emoji scenes. */
+  mini: {
+    model: "magvit",
+    resolution: 64,
+    bits: 10,
+    encoder: { ch: 16, chMult: [1, 2, 4, 8], numResBlocks: [1, 1, 1, 1], groups: 0, attention: false },
+    decoder: { ch: 16, chMult: [1, 2, 4, 8], numResBlocks: [1, 1, 1, 1], groups: 8, attention: true },
+    normEps: 1e-6,
+  },
+} satisfies Record<string, MagvitConfig>;
+
+/** Pixels per token and side. */
+export const downsampling = (config: MagvitConfig): number => 2 ** (config.encoder.chMult.length - 1);

@@ -1,0 +1,71 @@
+/** The tokenizer against recorded values of the reference (tiny weights). */
+import { expect, test } from "vitest";
+import { readSafetensors } from "../../files/index.ts";
+import { Graph } from "../../graph/index.ts";
+import { compile } from "../../runtime/index.ts";
+import type { MagvitConfig } from "./config.ts";
+import { decodeCodes, encodePixels } from "./graph.ts";
+import { codebook, codesOf, quantizerLosses, tokenIds } from "./quantizer.ts";
+
+const half = { ch: 32, groups: 32, attention: true };
+const config: MagvitConfig = {
+  model: "magvit",
+  resolution: 64,
+  bits: 6,
+  encoder: { ...half, chMult: [1, 1, 1, 1, 2], numResBlocks: [1, 1, 2, 1, 1] },
+  decoder: { ...half, chMult: [1, 1, 1, 2, 1], numResBlocks: [1, 2, 1, 1, 1] },
+  normEps: 1e-6,
+};
+const golden = (file: string) => readSafetensors(new URL(`../../../test/golden-data/show-o/${file}`, import.meta.url).pathname);
+const weights = await golden("magvit.safetensors");
+const cases = await golden("cases_magvit.safetensors");
+const [magvit, recorded] = await Promise.all(
+  [weights, cases].map(async (f) => new Map(await Promise.all(f.names.map(async (n) => [n, await f.get(n)] as const)))),
+);
+
+const largestError = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Array.from(a).reduce((worst, x, i) => Math.max(worst, Math.abs(x - b[i])), 0);
+
+test("every weight of the state dict has a place, and every place a weight", () => {
+  const graph = new Graph();
+  encodePixels(graph.input("pixels", "float32", [1, 3, 64, 64]), config);
+  decodeCodes(graph.input("codes", "float32", [1, 6, 4, 4]), config);
+  const published = [...magvit.keys()].filter((n) => !n.startsWith("quantize."));
+  expect([...graph.params.keys()].sort()).toEqual(published.sort());
+});
+
+test("encoding gives the recorded latents and ids", async () => {
+  const pixels = recorded.get("magvit_encode.pixels")!;
+  const graph = new Graph();
+  const z = encodePixels(graph.input("pixels", "float32", pixels.shape), config);
+  graph.output("z", z);
+  graph.output("ids", tokenIds(z));
+  const losses = quantizerLosses(z);
+  graph.output("commitment", losses.commitment);
+  graph.output("entropy", losses.entropy);
+  const program = await compile(graph, { weights: (n) => magvit.get(n) });
+  const out = await program.run({ pixels });
+  expect(largestError(out.z.data as Float32Array, recorded.get("magvit_encode.z")!.data as Float32Array)).toBeLessThan(1e-4);
+  expect(Array.from(out.ids.data, Number)).toEqual(Array.from(recorded.get("magvit_encode.ids")!.data, Number));
+  expect((out.commitment.data as Float32Array)[0]).toBeCloseTo(0.04947832, 5);
+  expect((out.entropy.data as Float32Array)[0]).toBeCloseTo(-0.02874339, 5);
+});
+
+test.each(["magvit_decode", "magvit_decode_rect"])("%s gives the recorded pixels", async (id) => {
+  const ids = recorded.get(`${id}.ids`)!;
+  const want = recorded.get(`${id}.pixels`)!;
+  const graph = new Graph();
+  const tokens = graph.input("ids", "int64", [ids.shape[0], ids.data.length / ids.shape[0]]);
+  const [height, width] = want.shape.slice(2).map((d) => d / 16);
+  graph.output("pixels", decodeCodes(codesOf(tokens, 6, height, width), config));
+  const program = await compile(graph, { weights: (n) => magvit.get(n) });
+  const flat = { ...ids, shape: tokens.shape as number[], dtype: "int64" as const, data: BigInt64Array.from(Array.from(ids.data, (x) => BigInt(x))) };
+  const out = await program.run({ ids: flat });
+  expect(out.pixels.shape).toEqual(want.shape);
+  expect(largestError(out.pixels.data as Float32Array, want.data as Float32Array)).toBeLessThan(1e-4);
+});
+
+test("the codebook holds the bits of its row numbers", () => {
+  expect(Array.from(codebook(3).subarray(15, 18))).toEqual([1, -1, 1]);
+  expect(Array.from(codebook(6))).toEqual(Array.from(recorded.get("lfq_table.embedding")!.data as Float32Array));
+});

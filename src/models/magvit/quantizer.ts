@@ -1,0 +1,80 @@
+/**
+ * Lookup-free quantisation: a latent's signs are its token's bits, channel 0 the most significant.
+ * Yu et al., "Language Model Beats Diffusion: Tokenizer is Key to Visual Generation" (MAGVIT-v2), section 3.1.
+ */
+import { f32 } from "../../base/index.ts";
+import {
+  add,
+  cast,
+  gather,
+  greater,
+  log,
+  matmul,
+  maximum,
+  mean,
+  mul,
+  neg,
+  reduceMean,
+  reshape,
+  sigmoid,
+  square,
+  stopGradient,
+  sub,
+  type Tensor,
+  transpose,
+} from "../../graph/index.ts";
+
+/** +-1 codes of a latent; zero counts as -1. No gradient flows through it: see `straightThrough`. */
+export const quantize = (z: Tensor): Tensor => sub(mul(cast(greater(z, 0), "float32"), 2), 1);
+
+/** Codes whose gradient passes to `z` as if quantisation were the identity. */
+export const straightThrough = (z: Tensor): Tensor => add(z, stopGradient(sub(quantize(z), z)));
+
+/** Codebook [2^bits, bits]: row i holds the bits of i as +-1. A buffer of the published state dict. */
+export function codebook(bits: number): Float32Array {
+  const rows = 2 ** bits;
+  const table = new Float32Array(rows * bits);
+  for (let i = 0; i < rows; i++)
+    for (let c = 0; c < bits; c++) table[i * bits + c] = (i >> (bits - 1 - c)) & 1 ? 1 : -1;
+  return table;
+}
+
+/** Place values of the bits: [2^(bits-1), ..., 2, 1]. A buffer of the published state dict. */
+export const powers = (bits: number): number[] => Array.from({ length: bits }, (_, c) => 2 ** (bits - 1 - c));
+
+/** Latent [B, bits, h, w] -> token ids int64 [B, h*w], row-major. */
+export function tokenIds(z: Tensor): Tensor {
+  const [batch, bits, height, width] = z.shape as readonly number[];
+  const rows = transpose(reshape(cast(greater(z, 0), "float32"), [batch, bits, height * width]), [0, 2, 1]);
+  const weights = z.graph.constant(f32([bits, 1], powers(bits)));
+  return cast(reshape(matmul(rows, weights), [batch, height * width]), "int64");
+}
+
+/** Token ids int64 [B, h*w] -> codes [B, bits, h, w]. */
+export function codesOf(ids: Tensor, bits: number, height: number, width: number): Tensor {
+  const table = ids.graph.constant(f32([2 ** bits, bits], codebook(bits)));
+  return reshape(transpose(gather(table, ids), [0, 2, 1]), [ids.shape[0], bits, height, width]);
+}
+
+export interface QuantizerLosses {
+  /** 0.1 * (1 + beta) * mean((z_q - z)^2): pulls latents towards their codes. */
+  commitment: Tensor;
+  /** 0.1 * (mean entropy of a bit - entropy of the mean bit): sure bits, evenly used. */
+  entropy: Tensor;
+}
+
+/** Training terms of the quantiser (Show-o spec section 7). `z` [B, bits, h, w]. */
+export function quantizerLosses(z: Tensor, { beta = 0.25, weight = 0.1, entropyWeight = 0.1 } = {}): QuantizerLosses {
+  const bits = z.shape[1] as number;
+  const commitment = mul(mean(square(sub(quantize(z), z))), weight * (1 + beta));
+  // p(+1) under logits -(z-1)^2 and -(z+1)^2 is sigmoid(4z).
+  const p = sigmoid(mul(z, 4));
+  const average = reduceMean(reshape(transpose(p, [1, 0, 2, 3]), [bits, -1]), [1]);
+  return { commitment, entropy: mul(sub(mean(bitEntropy(p)), mean(bitEntropy(average))), entropyWeight) };
+}
+
+/** -p ln p - (1-p) ln(1-p), safe at 0 and 1. */
+function bitEntropy(p: Tensor): Tensor {
+  const term = (x: Tensor) => mul(x, log(maximum(x, 1e-8)));
+  return neg(add(term(p), term(sub(1, p))));
+}

@@ -1,0 +1,3 @@
+/** Layers written with graph ops. */
+export * from "./layers.ts";
+export * from "./losses.ts";

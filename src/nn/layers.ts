@@ -1,0 +1,78 @@
+/** Layers as functions from tensor to tensor. Parameter names come from the graph's scope, in PyTorch's words and shapes. */
+import { f32, sizeOf } from "../base/index.ts";
+import {
+  add,
+  conv2d,
+  type Dim,
+  gather,
+  gemm,
+  type Init,
+  layerNormalization,
+  mul,
+  reshape,
+  staticDim,
+  type Tensor,
+} from "../graph/index.ts";
+
+const dim = (d: Dim) => staticDim(d, "a layer's width");
+
+export interface LinearOptions {
+  bias?: boolean;
+  init?: Init;
+}
+
+/** y = x W' + b over the last axis; weight [out, in]. Leading axes are flattened so that the product is one Gemm. */
+export function linear(x: Tensor, out: number, { bias = true, init }: LinearOptions = {}): Tensor {
+  const width = dim(x.shape.at(-1)!);
+  const weight = x.graph.param("weight", [out, width], init);
+  const c = bias ? x.graph.param("bias", [out], { constant: 0 }) : undefined;
+  const rows = reshape(x, [x.shape.length === 2 ? x.shape[0] : -1, width]);
+  return reshape(gemm(rows, weight, { transB: true, c }), [...x.shape.slice(0, -1), out]);
+}
+
+/** Over the last axis, with weight and bias. */
+export function layerNorm(x: Tensor, epsilon: number): Tensor {
+  const width = [dim(x.shape.at(-1)!)];
+  const weight = x.graph.param("weight", width, { constant: 1 });
+  return layerNormalization(x, weight, x.graph.param("bias", width, { constant: 0 }), epsilon);
+}
+
+/** Rows of a [size, width] table. */
+export const embedding = (ids: Tensor, size: number, width: number): Tensor =>
+  gather(ids.graph.param("weight", [size, width]), ids);
+
+export interface ConvOptions {
+  kernel?: number;
+  stride?: number;
+  /** Top, left, bottom, right; default keeps the size for stride 1. */
+  pads?: readonly number[];
+}
+
+/** [B, C, H, W] -> [B, out, H', W']; weight [out, C, k, k]. Initial weights as PyTorch's default (uniform by fan-in). */
+export function conv(x: Tensor, out: number, { kernel = 3, stride = 1, pads }: ConvOptions = {}): Tensor {
+  const ins = dim(x.shape[1]);
+  const bound = 1 / Math.sqrt(ins * kernel * kernel);
+  const weight = x.graph.param("weight", [out, ins, kernel, kernel], { uniform: bound });
+  const bias = x.graph.param("bias", [out], { uniform: bound });
+  const same = (kernel - 1) / 2;
+  return conv2d(x, weight, bias, { strides: [stride, stride], pads: pads ?? [same, same, same, same] });
+}
+
+/** Mean and variance over each group of channels and all of space; weight and bias per channel. */
+export function groupNorm(x: Tensor, groups: number, epsilon: number): Tensor {
+  const [, channels, height, width] = x.shape.map(dim);
+  const span = (channels / groups) * height * width;
+  const ones = x.graph.constant(f32([span], new Float32Array(span).fill(1)));
+  const normal = reshape(layerNormalization(reshape(x, [-1, groups, span]), ones, undefined, epsilon), x.shape);
+  const perChannel = (name: string, value: number) =>
+    reshape(x.graph.param(name, [channels], { constant: value }), [channels, 1, 1]);
+  return add(mul(normal, perChannel("weight", 1)), perChannel("bias", 0));
+}
+
+/** Nearest-neighbour enlargement by two: every value becomes a 2x2 block. */
+export function upsampleNearest2(x: Tensor): Tensor {
+  const [batch, channels, height, width] = x.shape;
+  const blocks = reshape(x, [batch, channels, height, 1, width, 1]);
+  const twos = x.graph.constant(f32([1, 1, 1, 2, 1, 2], new Float32Array(sizeOf([4])).fill(1)));
+  return reshape(mul(blocks, twos), [batch, channels, 2 * dim(height), 2 * dim(width)]);
+}
