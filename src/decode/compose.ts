@@ -1,0 +1,57 @@
+/** Predictors made of predictors: guidance and drafter-to-refiner are not decoders. */
+import { fail } from "../base/index.ts";
+import type { Predictor, Span } from "./contract.ts";
+
+function sameVocab(a: Predictor, b: Predictor): void {
+  if (a.vocab !== b.vocab)
+    fail("predictors of different vocabularies cannot be combined", { expected: `${a.vocab} ids`, got: `${b.vocab}` });
+}
+
+/**
+ * Classifier-free guidance: (1 + w) * asked - w * unasked. Where the weight is 0 the unasked model does not run. A model
+ * that can run both rows in one batch should, and be a Predictor of its own.
+ */
+export function guide(
+  asked: Predictor,
+  unasked: Predictor,
+  weight: number | ((progress: number) => number),
+): Predictor {
+  sameVocab(asked, unasked);
+  return {
+    vocab: asked.vocab,
+    async predict(canvas, span, progress) {
+      const w = typeof weight === "number" ? weight : weight(progress);
+      const a = await asked.predict(canvas, span, progress);
+      if (w === 0) return a;
+      const u = await unasked.predict(canvas, span, progress);
+      if (a.length !== u.length)
+        fail("guided predictors disagree on size", { expected: `${a.length}`, got: `${u.length}` });
+      for (let i = 0; i < a.length; i++) a[i] = (1 + w) * a[i] - w * u[i];
+      return a;
+    },
+    settle(end) {
+      asked.settle(end);
+      unasked.settle(end);
+    },
+  };
+}
+
+/**
+ * Collaborative decoding (CoDe): the drafter predicts until `refines` says the refiner does. By slot for scales,
+ * `({ start }) => start >= 30`; by progress for masked canvases, `(_, progress) => progress > 0.5`.
+ */
+export function handOver(
+  drafter: Predictor,
+  refiner: Predictor,
+  refines: (span: Span, progress: number) => boolean,
+): Predictor {
+  sameVocab(drafter, refiner);
+  return {
+    vocab: refiner.vocab,
+    predict: (canvas, span, progress) => (refines(span, progress) ? refiner : drafter).predict(canvas, span, progress),
+    settle(end) {
+      drafter.settle(end);
+      refiner.settle(end);
+    },
+  };
+}

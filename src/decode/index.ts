@@ -1,0 +1,22 @@
+/** Canvases from undecided to decided. Knows no model. */
+export * from "./compose.ts";
+export {
+  blank,
+  type Canvas,
+  canvasOf,
+  type DecodeState,
+  type Predictor,
+  type Sampler,
+  type Span,
+  type Trajectory,
+  UNDECIDED,
+} from "./contract.ts";
+export * from "./extend.ts";
+export * from "./jacobi.ts";
+export * from "./masked.ts";
+export * from "./noise.ts";
+export * from "./remask.ts";
+export * from "./samplers.ts";
+export * from "./scales.ts";
+export * from "./schedules.ts";
+export * from "./trajectory.ts";

@@ -1,0 +1,98 @@
+/** Picks one id from the logits of one slot. It knows vocabularies only as 0 ... V-1. */
+import { fail } from "../base/index.ts";
+import type { Sampler } from "./contract.ts";
+import type { Noise } from "./noise.ts";
+
+/** Index of the largest logit, the first one of equals. */
+function peak(logits_V: Float32Array): number {
+  let max = -Infinity;
+  let at = -1;
+  for (let i = 0; i < logits_V.length; i++) {
+    const x = logits_V[i];
+    // Written so that one comparison catches NaN as well.
+    if (!(x <= max)) {
+      if (!(x < Infinity)) at = fail("the model returned NaN or infinite logits", { code: "DIVERGED" });
+      max = x;
+      at = i;
+    }
+  }
+  return at >= 0 ? at : fail("the model returned no finite logit", { code: "DIVERGED" });
+}
+
+/** Softmax probability of `id`, in float32. */
+export function probabilityOf(logits_V: Float32Array, id: number): number {
+  const max = logits_V[peak(logits_V)];
+  let total = 0;
+  for (let i = 0; i < logits_V.length; i++) total += Math.exp(logits_V[i] - max);
+  return Math.fround(Math.exp(logits_V[id] - max) / total);
+}
+
+/** The most likely id. */
+export const argmax: Sampler = (logits_V) => peak(logits_V);
+
+export interface CategoricalOptions {
+  /** One uniform per slot: `seeded(seed, "sample")`. */
+  noise: Noise;
+  /** Divides the logits (default 1). */
+  temperature?: number;
+  /** Draw from the k most likely ids only (default: all). */
+  topK?: number;
+}
+
+/**
+ * Draws an id by inverting the cumulative distribution at one uniform: over the k most likely ids from likely to
+ * unlikely, or over all ids in their order. Sums are float64.
+ */
+export function categorical({ noise, temperature = 1, topK }: CategoricalOptions): Sampler {
+  if (!(temperature > 0 && temperature < Infinity))
+    fail("bad sampling temperature", {
+      expected: "a number above 0 (argmax is the limit at 0)",
+      got: `${temperature}`,
+    });
+  if (topK !== undefined && !(Number.isInteger(topK) && topK > 0))
+    fail("bad top-k", { expected: "a whole number of at least 1", got: `${topK}` });
+  let weights = new Float64Array(0);
+  let best = new Int32Array(0);
+
+  return (logits_V, pass, row, slot) => {
+    const V = logits_V.length;
+    const n = Math.min(topK ?? V, V);
+    const max = logits_V[peak(logits_V)];
+    if (weights.length < n) weights = new Float64Array(n);
+    if (n < V) {
+      if (best.length !== n) best = new Int32Array(n);
+      mostLikely(logits_V, best);
+    }
+    let total = 0;
+    for (let i = 0; i < n; i++) total += weights[i] = Math.exp((logits_V[n < V ? best[i] : i] - max) / temperature);
+    const target = noise(pass, row, slot) * total;
+    let sum = 0;
+    let i = 0;
+    while (i < n - 1 && (sum += weights[i]) <= target) i++;
+    return n < V ? best[i] : i;
+  };
+}
+
+/** Fills `best` with the ids of the largest logits, largest first, equals in id order: a heap with the worst on top. */
+function mostLikely(logits_V: Float32Array, best: Int32Array): void {
+  const k = best.length;
+  const worse = (a: number, b: number) => logits_V[a] < logits_V[b] || (logits_V[a] === logits_V[b] && a > b);
+  /** Puts `id` where it belongs below `at` in the heap of the first `size` entries. */
+  const sink = (id: number, at: number, size: number) => {
+    for (let child = 2 * at + 1; child < size; child = 2 * at + 1) {
+      if (child + 1 < size && worse(best[child + 1], best[child])) child++;
+      if (!worse(best[child], id)) break;
+      best[at] = best[child];
+      at = child;
+    }
+    best[at] = id;
+  };
+  for (let i = 0; i < k; i++) best[i] = i;
+  for (let i = (k >> 1) - 1; i >= 0; i--) sink(best[i], i, k);
+  for (let i = k; i < logits_V.length; i++) if (logits_V[i] > logits_V[best[0]]) sink(i, 0, k);
+  for (let size = k - 1; size > 0; size--) {
+    const worst = best[0];
+    sink(best[size], 0, size);
+    best[size] = worst;
+  }
+}
