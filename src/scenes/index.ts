@@ -1,0 +1,13 @@
+/** Endless labelled scenes of recoloured emoji for training and judging small models. */
+export * from "./atlas.ts";
+export { BACKGROUNDS, type BackgroundName } from "./backgrounds.ts";
+export { CLASS_NAMES, CLASSES, type ClassInfo, type ClassName, pluralOf } from "./classes.ts";
+export * from "./domains.ts";
+export * from "./facts.ts";
+export { captionOf, parseFacts } from "./grammar.ts";
+export { QUESTION_KINDS, type Question, type QuestionKind } from "./questions.ts";
+export { COLOR_NAMES, COLORS, type Color } from "./recolor.ts";
+export { makeScene, type Scene, type SceneOptions } from "./scene.ts";
+export { type Picture, sheet } from "./sheet.ts";
+export { heldOutColors, heldOutPairs, isColorHeldOut, isPairHeldOut, type Split } from "./splits.ts";
+export { words } from "./words.ts";
