@@ -1,0 +1,232 @@
+/** Runs on disk: killed, resumed, cancelled, diverged, exported. */
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { f32, Rng } from "../base/index.ts";
+import { readSafetensors } from "../files/index.ts";
+import { gemm, mean, square, sub } from "../graph/index.ts";
+import { exportWeights, readMetrics, type TrainOptions, type TrainTask, train } from "./index.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fewstep-train-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let runs = 0;
+const fresh = () => join(folder, `run-${++runs}`);
+
+const task: TrainTask = {
+  name: "line",
+  config: { rows: 4, data: { seed: 5 } },
+  batchSize: 4,
+  build(graph) {
+    const x = graph.input("x", "float32", [4, 2]);
+    const y = graph.input("y", "float32", [4, 1]);
+    return { loss: mean(square(sub(gemm(x, graph.param("w", [2, 1])), y))) };
+  },
+  batch(step, micro) {
+    const rng = new Rng(5, step * 7 + micro);
+    const x = f32(
+      [4, 2],
+      Float32Array.from({ length: 8 }, () => rng.normal()),
+    );
+    return {
+      x,
+      y: f32(
+        [4, 1],
+        Float32Array.from({ length: 4 }, (_, i) => 3 * x.data[2 * i] - x.data[2 * i + 1]),
+      ),
+    };
+  },
+};
+
+const options = (out: string): TrainOptions => ({
+  task,
+  out,
+  steps: 60,
+  schedule: { kind: "cosine", peak: 0.3, warmup: 5 },
+  optimizer: { ema: 0.9, weightDecay: 0 },
+  every: { log: 10, save: 20, sample: 30 },
+  threads: 1,
+});
+
+const stateFile = (checkpoint: string) => readFileSync(join(checkpoint, "state.safetensors"));
+
+test("a run leaves its config, records, samples and the last checkpoints, and solves the task", async () => {
+  const out = fresh();
+  const seen: number[] = [];
+  const last = await train({
+    ...options(out),
+    task: {
+      ...task,
+      sample: async (weights, step, dir) => writeFileSync(join(dir, "w.txt"), `${step}: ${weights.w.data}`),
+    },
+    onProgress: ({ step, secondsLeft, samplesPerSecond }) => {
+      expect(samplesPerSecond).toBeGreaterThan(0);
+      expect(secondsLeft).toBeGreaterThanOrEqual(0);
+      seen.push(step);
+    },
+  });
+  expect(seen).toEqual([10, 20, 30, 40, 50, 60]);
+  expect(readdirSync(join(out, "checkpoints"))).toEqual(["step-00000040", "step-00000060"]);
+  expect(readdirSync(join(out, "samples"))).toEqual(["step-00000030", "step-00000060"]);
+  expect(readFileSync(join(out, "samples/step-00000030/w.txt"), "utf8")).toMatch(/^30: /);
+  const config = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
+  expect(config).toEqual(JSON.parse(readFileSync(join(last, "run.json"), "utf8")).config);
+  expect(config).toMatchObject({ task: "line", config: { rows: 4 }, optimizer: { betas: [0.9, 0.999], ema: 0.9 } });
+  const records = await readMetrics(join(out, "metrics.jsonl"));
+  expect(records.map(({ step }) => step)).toEqual(seen);
+  expect(records[0].loss).toBeGreaterThan(1);
+  expect(records[5].loss).toBeLessThan(0.01);
+
+  const file = join(folder, "w.safetensors");
+  expect(await exportWeights(last, file)).toEqual(["w"]);
+  const [a, b] = readSafetensors(file).float32("w").data;
+  expect(Math.abs(a - 3) + Math.abs(b + 1)).toBeLessThan(0.5);
+  await exportWeights(last, file, { ema: false, dtype: "float16" });
+  expect(readSafetensors(file).info("w").dtype).toBe("F16");
+  expect(Math.abs(readSafetensors(file).float32("w").data[0] - 3)).toBeLessThan(0.1);
+  await expect(exportWeights(last, file, { only: () => false })).rejects.toThrow(/no weights to export/);
+});
+
+test("cancelling finishes the step and saves; going on gives the uninterrupted run's bytes", async () => {
+  const whole = await train(options(fresh()));
+  const out = fresh();
+  const stop = new AbortController();
+  const stopAt33: TrainTask = {
+    ...task,
+    batch(step, micro) {
+      if (step === 32) stop.abort();
+      return task.batch(step, micro);
+    },
+  };
+  await expect(train({ ...options(out), task: stopAt33, signal: stop.signal })).rejects.toMatchObject({
+    code: "ABORTED",
+  });
+  expect(readdirSync(join(out, "checkpoints"))).toEqual(["step-00000020", "step-00000033"]);
+
+  await expect(train(options(out))).rejects.toThrow(/already holds a run/);
+  const resumed = await train({ ...options(out), resume: true });
+  expect(stateFile(resumed).equals(stateFile(whole))).toBe(true);
+  const records = await readMetrics(join(out, "metrics.jsonl"));
+  expect(records.map(({ step }) => step)).toEqual([10, 20, 30, 33, 40, 50, 60]);
+});
+
+test("a checkpoint of another config is refused by name unless allowed", async () => {
+  const out = fresh();
+  await train({ ...options(out), steps: 20 });
+  const other = { ...options(out), steps: 20, resume: true, task: { ...task, config: { rows: 4, data: { seed: 6 } } } };
+  await expect(train(other)).rejects.toThrow(
+    /other settings\n {2}expected config\.data\.seed = 5\n.*config\.data\.seed = 6/,
+  );
+  const longer = await train({ ...options(out), resume: true, otherConfig: true });
+  expect(longer).toMatch(/step-00000060$/);
+});
+
+test("NaN stops the run at its step and leaves the checkpoint before", async () => {
+  const out = fresh();
+  const broken: TrainTask = {
+    ...task,
+    batch(step, micro) {
+      const { x, y } = task.batch(step, micro) as Record<string, ReturnType<typeof f32>>;
+      if (step === 47) x.data[0] = Number.NaN;
+      return { x, y };
+    },
+  };
+  await expect(train({ ...options(out), task: broken })).rejects.toMatchObject({
+    code: "DIVERGED",
+    message: expect.stringMatching(/step 47/),
+  });
+  expect(readdirSync(join(out, "checkpoints"))).toEqual(["step-00000020", "step-00000040"]);
+});
+
+test("impossible settings are refused before anything is written", async () => {
+  const out = fresh();
+  await expect(train({ ...options(out), steps: 0 })).rejects.toThrow(/"steps"\n {2}expected 1 or more\n {2}got {6}0/);
+  await expect(train({ ...options(out), micro: 1.5 })).rejects.toThrow(/"micro"/);
+  await expect(train({ ...options(out), schedule: { kind: "linear", peak: -1 } })).rejects.toThrow(/peak/);
+  await expect(train({ ...options(out), schedule: { kind: "linear", peak: 1, warmup: 99 } })).rejects.toThrow(
+    /warm-up/,
+  );
+  expect(readdirSync(folder)).not.toContain(out.split("/").at(-1));
+});
+
+/** The sources as JavaScript, because a killed run must be a process of its own. */
+const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const compiled = join(root, "node_modules", `.fewstep-train-${process.pid}`);
+beforeAll(() => {
+  const source = join(root, "src");
+  for (const name of readdirSync(source, { recursive: true, encoding: "utf8" })) {
+    if (!/^(base|graph|onnx|runtime|files|image|train)\/.*(?<!\.test)\.ts$/.test(name)) continue;
+    const { outputText } = ts.transpileModule(readFileSync(join(source, name), "utf8"), {
+      compilerOptions: {
+        module: ts.ModuleKind.ESNext,
+        target: ts.ScriptTarget.ES2022,
+        rewriteRelativeImportExtensions: true,
+      },
+    });
+    const to = join(compiled, name.replace(/ts$/, "js"));
+    mkdirSync(dirname(to), { recursive: true });
+    writeFileSync(to, outputText);
+  }
+  writeFileSync(join(compiled, "package.json"), '{ "type": "module" }');
+  writeFileSync(join(compiled, "child.js"), CHILD);
+});
+afterAll(() => rmSync(compiled, { recursive: true, force: true }));
+
+const CHILD = `
+import { f32, Rng } from "./base/index.js";
+import { gemm, mean, square, sub, tanh } from "./graph/index.js";
+import { train } from "./train/loop.js";
+const rows = 8;
+await train({
+  out: process.argv[2], steps: 400, resume: true, threads: 1, micro: 2,
+  schedule: { kind: "linear", peak: 0.01, warmup: 10 }, optimizer: { ema: 0.99 }, every: { log: 50, save: 5 },
+  task: {
+    name: "killed", config: { rows }, batchSize: rows,
+    build(graph) {
+      const x = graph.input("x", "float32", [rows, 16]);
+      const h = tanh(gemm(x, graph.param("a", [16, 200])));
+      return { loss: mean(square(sub(gemm(h, graph.param("b", [200, 16])), x))) };
+    },
+    batch(step, micro) {
+      const rng = new Rng(1, step * 2 + micro);
+      return { x: f32([rows, 16], Float32Array.from({ length: rows * 16 }, () => rng.normal())) };
+    },
+  },
+});
+`;
+
+/** Runs the child until it ends, or is killed after `life` milliseconds. True when it ended well. */
+function child(out: string, life?: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const process_ = spawn(process.execPath, [join(compiled, "child.js"), out], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let errors = "";
+    process_.stderr.on("data", (text) => (errors += text));
+    const timer = life === undefined ? undefined : setTimeout(() => process_.kill("SIGKILL"), life);
+    process_.on("exit", (code, signal) => {
+      clearTimeout(timer);
+      if (code === 0 || signal === "SIGKILL") resolve(code === 0);
+      else reject(new Error(errors));
+    });
+  });
+}
+
+test("a run killed at random moments and resumed ends with the bytes of one that was not", async () => {
+  const [whole, killed] = [fresh(), fresh()];
+  await child(whole);
+  const rng = new Rng(Date.now());
+  let kills = 0;
+  while (!(await child(killed, kills < 5 ? 300 + rng.int(500) : undefined))) kills++;
+  expect(kills).toBeGreaterThan(0);
+  const last = "checkpoints/step-00000400";
+  expect(stateFile(join(killed, last)).equals(stateFile(join(whole, last)))).toBe(true);
+  const text = (out: string) => readFileSync(join(out, "metrics.jsonl"), "utf8");
+  expect((await readMetrics(join(killed, "metrics.jsonl"))).map(({ step }) => step)).toEqual(
+    (await readMetrics(join(whole, "metrics.jsonl"))).map(({ step }) => step),
+  );
+  expect(text(killed).split("\n").length).toBe(9);
+});
