@@ -1,7 +1,7 @@
 /** Reverse-mode differentiation: adds to a graph the nodes that compute the gradients of a scalar. */
-import { fail, internal } from "../base/index.ts";
+import { f32, fail, internal } from "../base/index.ts";
 import { opDef } from "./apply.ts";
-import { type Node, showShape, type Tensor } from "./graph.ts";
+import { type Node, showShape, showType, type Tensor } from "./graph.ts";
 import { add } from "./ops/index.ts";
 import { readers } from "./table.ts";
 
@@ -11,11 +11,17 @@ import { readers } from "./table.ts";
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   const graph = loss.graph;
-  if (loss.shape.some((d) => d !== 1))
-    fail("only a scalar has gradients", { expected: "[]", got: showShape(loss.shape), code: "BAD_GRAPH" });
+  if (loss.dtype !== "float32" || loss.shape.some((d) => d !== 1))
+    fail("only a float32 scalar has gradients", {
+      where: showNode(loss.node),
+      expected: "float32[]",
+      got: showType(loss),
+      hint: "Take the mean or the sum first.",
+      code: "BAD_GRAPH",
+    });
   const forward = graph.reachable([loss]);
   const wanted = tensorsOnTheWay(forward, wrt);
-  const grads = new Map<Tensor, Tensor>([[loss, graph.scalar(1)]]);
+  const grads = new Map<Tensor, Tensor>([[loss, graph.constant(f32(loss.shape as number[], [1]))]]);
 
   for (const node of forward.toReversed()) {
     if (!node.inputs.some((t) => t && wanted.has(t))) continue;
@@ -33,9 +39,17 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     });
   }
   return wrt.map(
-    (t) => grads.get(t) ?? fail(`the loss does not depend on "${t.name}"`, { where: t.node?.layer, code: "BAD_GRAPH" }),
+    (t) =>
+      grads.get(t) ??
+      fail(`the loss does not depend on "${t.name}" in a way that has gradients`, {
+        where: showNode(t.node),
+        code: "BAD_GRAPH",
+      }),
   );
 }
+
+/** "Softmax in decoder.attention". */
+const showNode = (node: Node | undefined) => node && (node.layer ? `${node.op} in ${node.layer}` : node.op);
 
 /** Tensors between the wanted ones and the loss: those whose gradient is needed. */
 function tensorsOnTheWay(forward: readonly Node[], wrt: readonly Tensor[]): Set<Tensor> {
@@ -53,12 +67,13 @@ function nodeGradients(node: Node, grads: (Tensor | undefined)[], wanted: Set<Te
     const user = forward.find((n) => n.inputs.some((t) => t && node.outputs.includes(t)));
     fail(`${node.op} has no gradient`, {
       where: node.layer,
-      hint: `Its result is used by ${user?.op ?? "the loss"}${user?.layer ? ` in ${user.layer}` : ""}.`,
+      got: `${showType(node.outputs[0])}, used by ${showNode(user) ?? "the loss"}`,
+      hint: "Stop the gradient before it, or ask for gradients of other tensors.",
       code: "BAD_GRAPH",
     });
   }
   const { inputs, outputs, attributes, layer } = node;
-  const read = readers(node.op, layer, inputs, attributes);
+  const read = readers(`the gradient of ${node.op}`, layer, inputs, attributes);
   const result = rule({
     graph: outputs[0].graph,
     inputs: inputs as readonly Tensor[],

@@ -2,7 +2,7 @@
  * Describes computations as graphs of ONNX operators. Knows shapes and layer names; runs nothing.
  * A tensor is a promise of an array: dtype, shape, and the node that will produce it.
  */
-import { type DType, fail, internal, type NdArray, nd, sizeOf } from "../base/index.ts";
+import { type DType, fail, type NdArray, nd, sizeOf } from "../base/index.ts";
 
 /** A size: a number, or a name for a size known only when the graph runs ("text", "past+text"). */
 export type Dim = number | string;
@@ -38,6 +38,8 @@ export interface Param {
 }
 
 export const showShape = (shape: Shape): string => `[${shape.join(", ")}]`;
+/** "float32[batch, 3]". */
+export const showType = (t: { dtype: DType; shape: Shape }): string => `${t.dtype}${showShape(t.shape)}`;
 
 export class Graph {
   readonly nodes: Node[] = [];
@@ -65,7 +67,7 @@ export class Graph {
   }
 
   input(name: string, dtype: DType, shape: Shape): Tensor {
-    if (this.inputs.has(name)) fail(`the graph already has an input "${name}"`, { code: "BAD_GRAPH" });
+    this.checkName(name);
     const tensor: Tensor = { graph: this, name, dtype, shape };
     this.inputs.set(name, tensor);
     return tensor;
@@ -85,13 +87,14 @@ export class Graph {
         });
       return known.tensor;
     }
+    this.checkName(full);
     const tensor: Tensor = { graph: this, name: full, dtype: "float32", shape };
     this.params.set(full, { tensor, init });
     return tensor;
   }
 
   constant(value: NdArray): Tensor {
-    const tensor: Tensor = { graph: this, name: `const_${this.count++}`, dtype: value.dtype, shape: value.shape };
+    const tensor: Tensor = { graph: this, name: `const:${this.count++}`, dtype: value.dtype, shape: value.shape };
     this.constants.set(tensor, value);
     return tensor;
   }
@@ -101,6 +104,13 @@ export class Graph {
     const key = `${dtype}:${value}`;
     let tensor = this.scalars.get(key);
     if (!tensor) {
+      const fits = dtype === "float32" || (dtype !== "float16" && Number.isInteger(value));
+      if (!fits)
+        fail(`${value} is no constant of type ${dtype}`, {
+          where: this.layer || undefined,
+          hint: "Cast the other side to float32 first.",
+          code: "BAD_GRAPH",
+        });
       const array = nd(dtype, []);
       if (array.data instanceof BigInt64Array) array.data[0] = BigInt(value);
       else array.data[0] = value;
@@ -110,10 +120,23 @@ export class Graph {
   }
 
   output(name: string, tensor: Tensor): Tensor {
-    if (tensor.graph !== this) internal(`output "${name}" belongs to another graph`);
-    if (this.outputs.has(name)) fail(`the graph already has an output "${name}"`, { code: "BAD_GRAPH" });
+    if (tensor.graph !== this) fail(`output "${name}" belongs to another graph`, { code: "BAD_GRAPH" });
+    this.checkName(name);
     this.outputs.set(name, tensor);
     return tensor;
+  }
+
+  /** Inputs, parameters and outputs share one space of names; tensors made by the graph have a colon in theirs. */
+  private checkName(name: string): void {
+    const kind = this.inputs.has(name) ? "an input" : this.params.has(name) ? "a parameter" : "an output";
+    if (kind !== "an output" || this.outputs.has(name))
+      fail(`the graph already has ${kind} "${name}"`, { code: "BAD_GRAPH" });
+    if (!name || name.includes(":"))
+      fail("this is no name for an input, parameter or output", {
+        expected: "some text without a colon",
+        got: JSON.stringify(name),
+        code: "BAD_GRAPH",
+      });
   }
 
   /** Appends a node whose outputs have the given types. Shapes were checked by the op table. */
@@ -123,10 +146,16 @@ export class Graph {
     attributes: Attributes,
     types: readonly { dtype: DType; shape: Shape }[],
   ): readonly Tensor[] {
-    for (const input of inputs) if (input && input.graph !== this) internal(`${op} mixes tensors of two graphs`);
+    const stranger = inputs.find((input) => input && input.graph !== this);
+    if (stranger)
+      fail("tensors of two graphs are mixed", {
+        where: this.layer ? `${op} in ${this.layer}` : op,
+        got: `"${stranger.name}" ${showType(stranger)} of another graph`,
+        code: "BAD_GRAPH",
+      });
     const outputs: Tensor[] = [];
     const node: Node = { op, inputs, outputs, attributes, layer: this.layer };
-    for (const type of types) outputs.push({ graph: this, name: `${op}_${this.count++}`, ...type, node });
+    for (const type of types) outputs.push({ graph: this, name: `${op}:${this.count++}`, ...type, node });
     this.nodes.push(node);
     return outputs;
   }

@@ -1,10 +1,10 @@
 /** Two-dimensional convolution on [B, C, H, W]. */
 import { apply } from "../apply.ts";
-import type { Dim, Tensor } from "../graph.ts";
-import { defineOps, type InferContext } from "../table.ts";
+import type { Tensor } from "../graph.ts";
+import { defineOps, type GradContext, type InferContext } from "../table.ts";
 import { matmul } from "./matmul.ts";
 import { reduceSum } from "./reduce.ts";
-import { concat, pad, reshape, slice, staticDim, transpose, transposeLast } from "./shape.ts";
+import { concat, pad, reshape, slice, transpose, transposeLast } from "./shape.ts";
 
 type Spatial = { strides: readonly number[]; pads: readonly number[] };
 
@@ -12,32 +12,28 @@ function spatial({ ints }: Pick<InferContext, "ints">): Spatial {
   return { strides: ints("strides", [1, 1]), pads: ints("pads", [0, 0, 0, 0]) };
 }
 
-function outputSize(size: Dim, kernel: Dim, axis: number, { strides, pads }: Spatial): number {
-  const padded = staticDim(size, "Conv") + pads[axis] + pads[axis + 2];
-  return Math.floor((padded - staticDim(kernel, "Conv")) / strides[axis]) + 1;
-}
-
 export const convOps = defineOps({
   Conv: {
     infer(context) {
       const [x, weight, bias] = context.inputs;
-      const { refuse, has } = context;
+      const { refuse, has, fixed } = context;
       if (x.shape.length !== 4 || weight.shape.length !== 4 || x.shape[1] !== weight.shape[1])
         refuse("pixels [B, C, H, W] and weights [O, C, kh, kw]");
       if (has(2) && bias.shape.join() !== String(weight.shape[0])) refuse(`a bias [${weight.shape[0]}]`);
-      const how = spatial(context);
-      const [h, w] = [0, 1].map((i) => outputSize(x.shape[i + 2], weight.shape[i + 2], i, how));
+      const { strides, pads } = spatial(context);
+      const [h, w] = [0, 1].map((i) => {
+        const padded = fixed(x.shape[i + 2]) + pads[i] + pads[i + 2];
+        return Math.floor((padded - fixed(weight.shape[i + 2])) / strides[i]) + 1;
+      });
       if (h < 1 || w < 1) refuse("pixels at least as large as the kernel");
       return { dtype: x.dtype, shape: [x.shape[0], weight.shape[0], h, w] };
     },
     gradient(context) {
       const { inputs, grads, wants } = context;
-      const [x, weight] = inputs;
       const g = grads[0]!;
-      const how = spatial(context);
       return [
-        wants(0) ? convInputGradient(g, weight, x, how) : undefined,
-        wants(1) ? convWeightGradient(g, weight, x, how) : undefined,
+        wants(0) ? convInputGradient(g, context) : undefined,
+        wants(1) ? convWeightGradient(g, context) : undefined,
         inputs[2] && wants(2) ? reduceSum(g, [0, 2, 3]) : undefined,
       ];
     },
@@ -47,19 +43,18 @@ export const convOps = defineOps({
     infer(context) {
       const [x, weight] = context.inputs;
       const { strides, pads } = spatial(context);
+      const { fixed } = context;
       const extra = context.ints("output_padding", [0, 0]);
       const size = (i: number) =>
-        (staticDim(x.shape[i + 2], "ConvTranspose") - 1) * strides[i] +
-        staticDim(weight.shape[i + 2], "ConvTranspose") -
-        pads[i] -
-        pads[i + 2] +
-        extra[i];
+        (fixed(x.shape[i + 2]) - 1) * strides[i] + fixed(weight.shape[i + 2]) - pads[i] - pads[i + 2] + extra[i];
       return { dtype: x.dtype, shape: [x.shape[0], weight.shape[1], size(0), size(1)] };
     },
   },
 });
 
-function convInputGradient(g: Tensor, weight: Tensor, x: Tensor, { strides, pads }: Spatial): Tensor {
+function convInputGradient(g: Tensor, context: GradContext): Tensor {
+  const [x, weight] = context.inputs;
+  const { strides, pads } = spatial(context);
   const reached = [0, 1].map(
     (i) => (Number(g.shape[i + 2]) - 1) * strides[i] + Number(weight.shape[i + 2]) - pads[i] - pads[i + 2],
   );
@@ -72,9 +67,12 @@ function convInputGradient(g: Tensor, weight: Tensor, x: Tensor, { strides, pads
 }
 
 /** dW[o, c, i, j] = sum over batch and space of g times x shifted by (i, j): a batched product with the unfolded input. */
-function convWeightGradient(g: Tensor, weight: Tensor, x: Tensor, { strides, pads }: Spatial): Tensor {
-  const [outs, ins, kh, kw] = weight.shape.map((d) => staticDim(d, "the gradient of Conv"));
-  const [batch, , h, w] = g.shape.map((d) => staticDim(d, "the gradient of Conv"));
+function convWeightGradient(g: Tensor, context: GradContext): Tensor {
+  const [x, weight] = context.inputs;
+  const { strides, pads } = spatial(context);
+  const [outs, ins, kh, kw] = weight.shape.map(context.fixed);
+  const batch = g.shape[0];
+  const [h, w] = g.shape.slice(2).map(context.fixed);
   const padded = pad(x, [0, 0, pads[0], pads[1]], [0, 0, pads[2], pads[3]]);
   const shifted: Tensor[] = [];
   for (let i = 0; i < kh; i++)

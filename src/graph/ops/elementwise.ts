@@ -1,5 +1,5 @@
 /** One value in, one value out: arithmetic, activations, comparisons, choice. */
-import type { DType } from "../../base/index.ts";
+import { type DType, fail } from "../../base/index.ts";
 import { apply } from "../apply.ts";
 import type { Shape, Tensor } from "../graph.ts";
 import { broadcast, defineOps, type GradContext, type InferContext, type OpDef } from "../table.ts";
@@ -34,8 +34,14 @@ const binary = (
   },
 });
 
-const unary = (gradient: (g: Tensor, x: Tensor, y: Tensor) => Tensor): OpDef => ({
-  infer: sameType,
+const floatType = (context: InferContext) =>
+  context.inputs[0].dtype.startsWith("float") ? sameType(context) : context.refuse("a float tensor");
+
+const boolType = (context: InferContext) =>
+  context.inputs.every((t) => t.dtype === "bool") ? binaryType(context) : context.refuse("bool tensors");
+
+const unary = (gradient: (g: Tensor, x: Tensor, y: Tensor) => Tensor, infer: OpDef["infer"] = floatType): OpDef => ({
+  infer,
   gradient: (c) => gradient(c.grads[0]!, c.inputs[0], c.outputs[0]),
 });
 
@@ -55,12 +61,12 @@ export const elementwiseOps = defineOps({
     () => mul(g, cast(not(less(b, a)), "float32")),
     () => mul(g, cast(less(b, a), "float32")),
   ]),
-  Neg: unary((g) => neg(g)),
+  Neg: unary((g) => neg(g), sameType),
   Exp: unary((g, _x, y) => mul(g, y)),
   Log: unary((g, x) => div(g, x)),
   Sqrt: unary((g, _x, y) => div(mul(g, 0.5), y)),
   Reciprocal: unary((g, _x, y) => neg(mul(g, mul(y, y)))),
-  Abs: unary((g, x) => mul(g, sign(x))),
+  Abs: unary((g, x) => mul(g, sign(x)), sameType),
   Tanh: unary((g, _x, y) => mul(g, sub(1, mul(y, y)))),
   Sigmoid: unary((g, _x, y) => mul(g, mul(y, sub(1, y)))),
   Relu: unary((g, x) => mul(g, cast(greater(x, 0), "float32"))),
@@ -78,9 +84,9 @@ export const elementwiseOps = defineOps({
   Identity: { infer: sameType, flat: true },
   Sign: { infer: sameType, flat: true },
   Floor: { infer: sameType, flat: true },
-  Not: { infer: sameType, flat: true },
-  And: compare,
-  Or: compare,
+  Not: { infer: (c) => (c.inputs[0].dtype === "bool" ? sameType(c) : c.refuse("a bool tensor")), flat: true },
+  And: { infer: boolType, flat: true },
+  Or: { infer: boolType, flat: true },
   Equal: compare,
   Less: compare,
   Greater: compare,
@@ -123,7 +129,8 @@ const CAST_FROM = Object.fromEntries(Object.entries(ONNX_TYPE).map(([k, v]) => [
 export type Operand = Tensor | number;
 
 function pair(op: string, a: Operand, b: Operand): Tensor {
-  const tensor = (typeof a === "object" ? a : b) as Tensor;
+  const tensor = typeof a === "object" ? a : b;
+  if (typeof tensor === "number") fail(`${op} of two numbers has no graph`, { code: "BAD_GRAPH" });
   const lift = (x: Operand) => (typeof x === "number" ? tensor.graph.scalar(x, tensor.dtype) : x);
   return apply(op, [lift(a), lift(b)])[0];
 }

@@ -1,14 +1,12 @@
 /** Reads and writes by index: embeddings, labels. */
 import { nd } from "../../base/index.ts";
 import { apply } from "../apply.ts";
-import type { Tensor } from "../graph.ts";
+import type { Shape, Tensor } from "../graph.ts";
 import { axisOf, defineOps } from "../table.ts";
-import { expand, filled, reshape, staticDim } from "./shape.ts";
-
-const staticShape = (x: Tensor, who: string) => x.shape.map((d) => staticDim(d, who));
+import { expand, filled, reshape } from "./shape.ts";
 
 /** Zeros that cost no constant in the file: one scalar, expanded. */
-const zeros = (like: Tensor, shape: readonly number[]) => expand(filled(like, [], 0), shape);
+const zeros = (like: Tensor, shape: Shape) => expand(filled(like, [], 0), shape);
 
 export const indexOps = defineOps({
   /** Rows of `data` along axis 0. */
@@ -18,9 +16,8 @@ export const indexOps = defineOps({
       return { dtype: data.dtype, shape: [...indices.shape, ...data.shape.slice(1)] };
     },
     gradient({ inputs: [data, indices], grads: [g] }) {
-      const table = staticShape(data, "the gradient of Gather");
       const where = reshape(indices, [...indices.shape, 1]);
-      return [apply("ScatterND", [zeros(g!, table), where, g!], { reduction: { string: "add" } })[0]];
+      return [apply("ScatterND", [zeros(g!, data.shape), where, g!], { reduction: { string: "add" } })[0]];
     },
   },
   /** One value per position along an axis: data[i][index[i][j]]. */
@@ -32,7 +29,7 @@ export const indexOps = defineOps({
       return { dtype: data.dtype, shape: indices.shape };
     },
     gradient({ inputs: [data, indices], grads: [g], int }) {
-      const start = zeros(g!, staticShape(data, "the gradient of GatherElements"));
+      const start = zeros(g!, data.shape);
       return [
         apply("ScatterElements", [start, indices, g!], { axis: { int: int("axis") }, reduction: { string: "add" } })[0],
       ];

@@ -29,7 +29,7 @@ export const matmulOps = defineOps({
       if (a.shape.length !== 2 || b.shape.length !== 2) refuse("two matrices");
       const [m, k] = int("transA", 0) ? [a.shape[1], a.shape[0]] : a.shape;
       const [k2, n] = int("transB", 0) ? [b.shape[1], b.shape[0]] : b.shape;
-      if (k !== k2) refuse("matrices whose inner sizes agree");
+      if (k !== k2 || a.dtype !== b.dtype) refuse("matrices of one dtype whose inner sizes agree");
       if (has(2) && c.shape.join() !== String(n)) refuse(`a bias [${n}]`);
       return { dtype: a.dtype, shape: [m, n] };
     },

@@ -4,7 +4,7 @@ import { apply } from "../apply.ts";
 import type { Tensor } from "../graph.ts";
 import { axisOf, defineOps, type InferContext, type OpDef } from "../table.ts";
 import { cast, div, equal, mul } from "./elementwise.ts";
-import { expand, reshape, staticDim } from "./shape.ts";
+import { expand, reshape } from "./shape.ts";
 
 function reducedType({ inputs: [x], constant, int, refuse }: InferContext) {
   const axes = constant(1).map((a) => axisOf(a, x.shape.length, refuse));
@@ -18,23 +18,16 @@ const keptShape = (x: Tensor, axes: readonly number[]) =>
 
 const reducer = (rule: (g: Tensor, x: Tensor, y: Tensor, count: () => number) => Tensor): OpDef => ({
   infer: reducedType,
-  gradient({ inputs: [x], outputs: [y], grads: [g], constant }) {
+  gradient({ inputs: [x], outputs: [y], grads: [g], constant, fixed }) {
     const kept = keptShape(x, constant(1));
-    const count = () =>
-      x.shape.reduce<number>((n, d, i) => (kept[i] === 1 ? n * staticDim(d, "the gradient of a mean") : n), 1);
+    const count = () => x.shape.reduce<number>((n, d, i) => (kept[i] === 1 ? n * fixed(d) : n), 1);
     return [rule(reshape(g!, kept), x, reshape(y, kept), count)];
   },
 });
 
-const spread = (g: Tensor, x: Tensor) =>
-  expand(
-    g,
-    x.shape.map((d) => staticDim(d, "the gradient of a reduction")),
-  );
-
 export const reduceOps = defineOps({
-  ReduceSum: reducer((g, x) => spread(g, x)),
-  ReduceMean: reducer((g, x, _y, count) => spread(div(g, count()), x)),
+  ReduceSum: reducer((g, x) => expand(g, x.shape)),
+  ReduceMean: reducer((g, x, _y, count) => expand(div(g, count()), x.shape)),
   // Equal extremes each get the whole gradient, as a subgradient may.
   ReduceMax: reducer((g, x, y) => mul(g, cast(equal(x, y), "float32"))),
   ArgMax: {

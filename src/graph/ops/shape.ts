@@ -1,29 +1,20 @@
 /** Moves values without changing them. */
-import { f32, i64, nd, sizeOf } from "../../base/index.ts";
+import { f32, fail, i64, nd, sizeOf } from "../../base/index.ts";
 import { apply } from "../apply.ts";
-import type { Dim, Shape, Tensor } from "../graph.ts";
-import { addDims, axisOf, broadcast, defineOps } from "../table.ts";
+import { addDims, divideSizes, isNumber } from "../dims.ts";
+import { type Dim, type Shape, showShape, type Tensor } from "../graph.ts";
+import { axisOf, broadcast, defineOps, OPEN, readers } from "../table.ts";
 import { sumTo } from "./elementwise.ts";
-
-const isNumber = (d: Dim): d is number => typeof d === "number";
 
 export const shapeOps = defineOps({
   Reshape: {
-    infer({ inputs: [x], constant, refuse }) {
-      const target = constant(1);
-      const shape: Dim[] = target.map((d, i) => (d === 0 ? x.shape[i] : d));
-      const hole = target.indexOf(-1);
-      // Named sizes that appear on both sides cancel; what is left must divide.
-      const rest = x.shape.filter((d) => !isNumber(d));
-      for (const d of shape) if (!isNumber(d)) rest.splice(rest.indexOf(d), 1);
-      const from = sizeOf(x.shape.filter(isNumber));
-      const to = sizeOf(shape.filter((d): d is number => isNumber(d) && d !== -1));
-      if (hole < 0 && (rest.length || from !== to)) refuse(`as many elements as ${JSON.stringify(target)} has`);
-      if (hole >= 0) {
-        if (from % to) refuse(`a size that ${JSON.stringify(target)} divides`);
-        const factor = from / to;
-        shape[hole] = rest.length === 0 ? factor : (factor === 1 ? "" : `${factor}*`) + rest.join("*");
-      }
+    infer({ inputs: [x], sizes, int, refuse }) {
+      const target = sizes(1);
+      const shape = target.map((d, i) => (d === 0 && !int("allowzero", 0) ? x.shape[i] : d));
+      const hole = shape.indexOf(-1);
+      const rest = divideSizes(x.shape, hole < 0 ? shape : shape.toSpliced(hole, 1));
+      if (hole < 0 && rest !== 1) refuse(`as many elements as ${showShape(target)} has`);
+      if (hole >= 0) shape[hole] = rest ?? refuse(`a size that ${showShape(target)} divides`);
       return { dtype: x.dtype, shape };
     },
     gradient: ({ inputs: [x], grads: [g] }) => reshape(g!, x.shape),
@@ -58,11 +49,11 @@ export const shapeOps = defineOps({
       }
       return { dtype: inputs[0].dtype, shape };
     },
-    gradient({ inputs, grads: [g], int }) {
+    gradient({ inputs, grads: [g], int, fixed }) {
       const axis = int("axis");
       let start = 0;
       return inputs.map((x) => {
-        const width = staticDim(x.shape.at(axis)!, "the gradient of Concat");
+        const width = fixed(x.shape.at(axis)!);
         start += width;
         return slice(g!, axis, start - width, start);
       });
@@ -76,9 +67,9 @@ export const shapeOps = defineOps({
         const at = axisOf(axis, shape.length, refuse);
         const size = shape[at];
         if (!isNumber(size)) {
-          if (starts[i] >= 0 && ends[i] > starts[i] && ends[i] < OPEN) shape[at] = ends[i] - starts[i];
-          else if (starts[i] < 0 && ends[i] === OPEN) shape[at] = -starts[i];
-          else shape[at] = `${size}[${starts[i]}:${ends[i] === OPEN ? "" : ends[i]}]`;
+          const cut = sliceOfNamed(size, starts[i], ends[i]);
+          if (isNumber(cut) && cut < 0) refuse(`a slice of axis ${at}, not ${starts[i]}..${ends[i]}`);
+          shape[at] = cut;
           continue;
         }
         const from = starts[i] < 0 ? size + starts[i] : starts[i];
@@ -88,13 +79,13 @@ export const shapeOps = defineOps({
       }
       return { dtype: x.dtype, shape };
     },
-    gradient({ inputs: [x], grads: [g], constant }) {
+    gradient({ inputs: [x], grads: [g], constant, fixed }) {
       const [starts, ends, axes] = [constant(1), constant(2), constant(3)];
       const before = x.shape.map(() => 0);
       const after = x.shape.map(() => 0);
       for (const [i, axis] of axes.entries()) {
         const at = axis < 0 ? axis + x.shape.length : axis;
-        const size = staticDim(x.shape[at], "the gradient of Slice");
+        const size = fixed(x.shape[at]);
         before[at] = starts[i] < 0 ? size + starts[i] : starts[i];
         after[at] = size - Math.min(ends[i] < 0 ? size + ends[i] : ends[i], size);
       }
@@ -107,40 +98,76 @@ export const shapeOps = defineOps({
       if (pads.length !== 2 * x.shape.length || pads.some((p) => p < 0)) refuse("two non-negative pads per axis");
       return { dtype: x.dtype, shape: x.shape.map((d, i) => addDims(addDims(pads[i], d), pads[i + x.shape.length])) };
     },
-    gradient({ inputs: [x], grads: [g], constant }) {
+    gradient({ inputs: [x], grads: [g], constant, fixed }) {
       const pads = constant(1);
       let out = g!;
       for (const [i, d] of x.shape.entries())
-        if (pads[i] || pads[i + x.shape.length])
-          out = slice(out, i, pads[i], pads[i] + staticDim(d, "the gradient of Pad"));
+        if (pads[i] || pads[i + x.shape.length]) out = slice(out, i, pads[i], pads[i] + fixed(d));
       return [out];
     },
   },
   Expand: {
-    infer({ inputs: [x], constant, refuse }) {
-      const target = constant(1);
-      return { dtype: x.dtype, shape: broadcast(x.shape, target) ?? refuse(`a shape that broadcasts to [${target}]`) };
+    infer({ inputs: [x], sizes, refuse }) {
+      const target = sizes(1);
+      const shape = broadcast(x.shape, target) ?? refuse(`a shape that broadcasts to ${showShape(target)}`);
+      return { dtype: x.dtype, shape };
     },
     gradient: ({ inputs: [x], grads: [g] }) => [sumTo(g!, x.shape)],
   },
-  Shape: { infer: ({ inputs: [x] }) => ({ dtype: "int64", shape: [x.shape.length] }), flat: true },
+  /** Sizes of the axes from `start` to before `end`. */
+  Shape: {
+    infer: ({ inputs: [x], int }) => ({
+      dtype: "int64",
+      shape: [x.shape.slice(int("start", 0), int("end", OPEN)).length],
+    }),
+    flat: true,
+  },
 });
 
-const OPEN = 2 ** 31 - 1;
-
-/** The number behind a size, where a rule needs one. */
-export function staticDim(d: Dim, who: string): number {
-  if (!isNumber(d)) throw new TypeError(`${who} needs sizes known when the graph is built, not "${d}"`);
-  return d;
+/** Size of a slice of an axis that is assumed long enough for it. */
+function sliceOfNamed(size: string, start: number, end: number): Dim {
+  const stop = end === OPEN ? 0 : end;
+  const fromEnd = end === OPEN || end < 0;
+  if (fromEnd === start < 0) return stop - start;
+  return fromEnd ? addDims(size, stop - start) : `${size}[${start}:${end}]`;
 }
+
+/** The number behind a size, where a builder needs one. */
+export const staticDim = (d: Dim, who: string, layer = ""): number => readers(who, layer, [], {}).fixed(d);
 
 const ints = (x: Tensor, values: readonly number[]) => x.graph.constant(i64([values.length], values));
 
-/** `shape` may hold one -1, and named sizes: the one at the same place is kept, another one is inferred. */
+/** A shape as an int64 vector, its named sizes read when the graph runs from a tensor that has them. */
+function shapeVector(x: Tensor, shape: Shape): Tensor {
+  return concat(
+    shape.map((d) => (isNumber(d) ? ints(x, [d]) : readSize(x, d))),
+    0,
+  );
+}
+
+function readSize(x: Tensor, size: string): Tensor {
+  const { graph } = x;
+  const candidates = [x, ...graph.inputs.values(), ...graph.nodes.flatMap((node) => node.outputs)];
+  const source =
+    candidates.find((t) => t.shape.includes(size)) ??
+    fail(`no tensor of the graph has the size "${size}"`, {
+      where: graph.layer,
+      expected: "the size of an axis of an input",
+      got:
+        [...new Set(candidates.flatMap((t) => t.shape.filter((d) => !isNumber(d))))].join(", ") || "fixed sizes only",
+      code: "BAD_GRAPH",
+    });
+  const axis = source.shape.indexOf(size);
+  return apply("Shape", [source], { start: { int: axis }, end: { int: axis + 1 } })[0];
+}
+
+/** `shape` may hold named sizes, and one -1 for what is left. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   if (shape.length === x.shape.length && shape.every((d, i) => d === x.shape[i])) return x;
   const target = shape.map((d, i) => (isNumber(d) ? d : d === x.shape[i] ? 0 : -1));
-  return apply("Reshape", [x, ints(x, target)])[0];
+  if (target.filter((d) => d === -1).length <= 1) return apply("Reshape", [x, ints(x, target)])[0];
+  // Explicit sizes, because a 0 read when the graph runs must not mean "as before".
+  return apply("Reshape", [x, shapeVector(x, shape)], { allowzero: { int: 1 } })[0];
 }
 
 export const transpose = (x: Tensor, perm: readonly number[]) => apply("Transpose", [x], { perm: { ints: perm } })[0];
@@ -163,7 +190,9 @@ export const slice = (x: Tensor, axis: number, start: number, end: number = OPEN
 
 /** Equal parts along an axis. */
 export function split(x: Tensor, axis: number, parts: number): Tensor[] {
-  const size = staticDim(x.shape.at(axis)!, "split") / parts;
+  const { fixed, refuse } = readers("split", x.graph.layer, [x], {});
+  const size = fixed(x.shape.at(axisOf(axis, x.shape.length, refuse))!) / parts;
+  if (!Number.isInteger(size)) refuse(`an axis ${axis} that ${parts} parts divide`);
   return Array.from({ length: parts }, (_, i) => slice(x, axis, i * size, (i + 1) * size));
 }
 
@@ -173,7 +202,12 @@ export const pad = (x: Tensor, before: readonly number[], after: readonly number
     ? x
     : apply("Pad", [x, ints(x, [...before, ...after]), x.graph.scalar(value, x.dtype)])[0];
 
-export const expand = (x: Tensor, shape: readonly number[]) => apply("Expand", [x, ints(x, shape)])[0];
+/** Repeats along axes of size 1 and new axes in front. */
+export function expand(x: Tensor, shape: Shape): Tensor {
+  const lead = shape.length - x.shape.length;
+  const target = shape.map((d, i) => (!isNumber(d) && d === x.shape[i - lead] ? 1 : d));
+  return apply("Expand", [x, target.every(isNumber) ? ints(x, target) : shapeVector(x, target)])[0];
+}
 
 /** A float32 constant of one value everywhere. */
 export const filled = (like: Tensor, shape: readonly number[], value: number): Tensor =>
