@@ -74,13 +74,20 @@ function convWeightGradient(g: Tensor, context: GradContext): Tensor {
   const batch = g.shape[0];
   const [h, w] = g.shape.slice(2).map(context.fixed);
   const padded = pad(x, [0, 0, pads[0], pads[1]], [0, 0, pads[2], pads[3]]);
-  const shifted: Tensor[] = [];
-  for (let i = 0; i < kh; i++)
-    for (let j = 0; j < kw; j++) shifted.push(strided(strided(padded, 2, i, h, strides[0]), 3, j, w, strides[1]));
-  const unfolded = reshape(concat(shifted, 1), [batch, kh * kw * ins, h * w]);
-  const product = reduceSum(matmul(reshape(g, [batch, outs, h * w]), transposeLast(unfolded)), [0]);
+  // Columns are shifted once and stacked; each row shift of the stack then is one product.
+  const stack = concat(
+    range(kw).map((j) => strided(padded, 3, j, w, strides[1])),
+    1,
+  );
+  const byRow = range(kh).map((i) => {
+    const shifted = reshape(strided(stack, 2, i, h, strides[0]), [batch, kw * ins, h * w]);
+    return reduceSum(matmul(reshape(g, [batch, outs, h * w]), transposeLast(shifted)), [0]);
+  });
+  const product = concat(byRow, 1);
   return transpose(reshape(product, [outs, kh, kw, ins]), [0, 3, 1, 2]);
 }
+
+const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 
 /** `count` values of an axis from `start` on, `stride` apart. */
 function strided(x: Tensor, axis: number, start: number, count: number, stride: number): Tensor {
