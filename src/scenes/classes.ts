@@ -30,7 +30,7 @@ export const CLASSES: Record<ClassName, ClassInfo> = {
   bird: { natural: "blue", paint: "hue" },
   cat: { paint: "hue", not: ["orange", "yellow"] },
   dog: { paint: "hue" },
-  horse: { paint: "hue", not: ["orange", "brown"] },
+  horse: { paint: "hue", not: ["orange", "yellow", "brown"] },
   sheep: { natural: "white", paint: "grey", plural: "sheep" },
   cow: { paint: "grey", not: ["black", "white"] },
   elephant: { paint: "grey" },
