@@ -46,7 +46,7 @@ function toyCausal(seed = 1): Predictor & { passes: number; cells: number } {
     async predict({ ids_BL }, { start, end }) {
       this.passes++;
       this.cells += end - start;
-      settledIds.forEach((id, i) => expect(ids_BL[i]).toBe(id));
+      expect([...ids_BL.subarray(0, settledIds.length)]).toEqual(settledIds);
       settledIds.push(...ids_BL.subarray(settledIds.length, start));
       const out = new Float32Array((end - start) * V);
       for (let s = start; s < end; s++) {
@@ -132,7 +132,7 @@ describe.each(Object.entries(decoders))("%s", (name, make) => {
     const last = states.at(-1)!;
     expect(last.settled).toBe(last.canvas.slots);
     expect(last.canvas.ids_BL).not.toContain(UNDECIDED);
-    states.forEach((state, i) => expect(state.pass).toBe(i + 1));
+    expect(states.map((state) => state.pass)).toEqual(states.map((_, i) => i + 1));
     for (let i = 1; i < states.length; i++) {
       const [was, is] = [states[i - 1], states[i]];
       expect(is.settled).toBeGreaterThanOrEqual(was.settled);
@@ -263,7 +263,7 @@ describe("jacobi", () => {
     expect([...rows[0]]).toEqual(new Array(16).fill(0));
     expect(rows.at(-1)).toEqual(truth);
     expect(new Set(rows.map(String)).size).toBe(rows.length);
-    rows.forEach((row, k) => expect(row.slice(0, k)).toEqual(truth.slice(0, k)));
+    for (const [k, row] of rows.entries()) expect(row.slice(0, k)).toEqual(truth.slice(0, k));
   });
 
   test("refuses several rows and bad blocks", async () => {
