@@ -1,5 +1,9 @@
 /** Files that hold tensors, logs and users' data, written whole or not at all. */
 export * from "./atomic.ts";
+export * from "./dataset.ts";
 export { fromBfloat16, fromFloat16, narrow, toFloat16, widen } from "./half.ts";
+export * from "./jsonl.ts";
 export * from "./safetensors.ts";
+export type { StoredDType, TensorInfo } from "./safetensors-header.ts";
 export * from "./safetensors-write.ts";
+export * from "./shards.ts";

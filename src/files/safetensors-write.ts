@@ -2,7 +2,7 @@
 import { BYTES, type DType, fail, type NdArray } from "../base/index.ts";
 import { writeAtomic } from "./atomic.ts";
 import { toFloat16 } from "./half.ts";
-import type { StoredDType } from "./safetensors.ts";
+import type { StoredDType } from "./safetensors-header.ts";
 
 const STORED: Record<DType, StoredDType> = {
   float32: "F32",

@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { afterAll, expect, test } from "vitest";
 import { Rng } from "../base/index.ts";
 import { encodePicture, picture, readMask, readPicture, readPngText } from "./index.ts";
+import { addPngText } from "./png-text.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fewstep-image-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -99,16 +100,15 @@ test("PNG text comes back, and the picture stays", async () => {
     fc.string({ unit: "grapheme" }).filter((s) => !s.includes("\0")),
     { noNullPrototype: true },
   );
-  await fc.assert(
-    fc.asyncProperty(text, fc.string({ unit: "binary" }), async (others, parameters) => {
+  const png = await encodePicture(source);
+  fc.assert(
+    fc.property(text, fc.string({ unit: "binary" }), (others, parameters) => {
       fc.pre(!parameters.includes("\0") && parameters.isWellFormed());
-      const bytes = await encodePicture(source, "png", { text: { ...others, parameters } });
-      expect(readPngText(bytes)).toEqual({ ...others, parameters });
-      expect((await sharp(bytes).metadata()).width).toBe(2);
+      expect(readPngText(addPngText(png, { ...others, parameters }))).toEqual({ ...others, parameters });
     }),
-    { numRuns: 30 },
   );
   const bytes = await encodePicture(source, "png", { text: { parameters: "a cat, steps: 4", fewstep: '{"seed":7}' } });
+  expect(await readPicture(bytes)).toEqual(source);
   const types = Buffer.from(bytes).toString("latin1");
   expect(types).toContain("tEXtparameters\0a cat, steps: 4");
   expect(types).toContain('iTXtfewstep\0\0\0\0\0{"seed":7}');
