@@ -38,7 +38,7 @@ export const CLASSES: Record<ClassName, ClassInfo> = {
   zebra: {},
   giraffe: { paint: "hue", not: ["orange", "yellow"] },
   backpack: { natural: "red", paint: "hue" },
-  umbrella: { natural: "purple", paint: "hue", not: ["blue"] },
+  umbrella: { paint: "hue", not: ["blue", "purple"] },
   handbag: { natural: "brown", paint: "hue" },
   tie: { natural: "yellow", paint: "hue" },
   suitcase: { natural: "blue", paint: "hue" },

@@ -49,7 +49,7 @@ test.each(domains)("%s: one wrong fact is seen", (_, domain) => {
 
 test.each(domains)("%s: the vocabulary is closed and has no idle word", (_, domain) => {
   const used = new Set(
-    stream(domain, 6000).flatMap(({ prompt, caption, questions }) =>
+    stream(domain, 4000).flatMap(({ prompt, caption, questions }) =>
       [prompt, caption, ...questions.flatMap(({ question, answer }) => [question, answer])].flatMap((text) =>
         text.replaceAll("?", " ?").split(" "),
       ),

@@ -32,16 +32,16 @@ test("pictures are the same bytes everywhere", () => {
     hash(makeScene(atlas, domain, { seed: 1, index, split: "train", pixels }).pixels);
   expect([of(DOMAINS.easy, 0), of(DOMAINS.easy, 7), of(DOMAINS.medium, 2), of(DOMAINS.full, 3, 128)]).toEqual([
     "edf74e0ca6fe6e68",
-    "0aaf4930bfa75a2e",
-    "4a51969a20918a6f",
-    "0ed9c033f374a7e9",
+    "2786eb78caa4b7f3",
+    "e660cf2595afb5bc",
+    "692fce4fbf33b761",
   ]);
 });
 
 test.each(domains)("%s: objects lie whole on the lattice and never overlap, at 64 and 128 pixels", (_, domain) => {
   for (const pixels of [64, 128]) {
     const step = (domain.lattice * pixels) / 64;
-    const wrong = scenes(domain, 1000, { pixels }).filter(({ objects, pixels: rgb }) => {
+    const wrong = scenes(domain, 500, { pixels }).filter(({ objects, pixels: rgb }) => {
       const inside = objects.every(
         ({ x, y, size }) =>
           x % step === 0 && y % step === 0 && Math.min(x, y) >= 0 && Math.max(x, y) + size <= pixels && size > 0,
@@ -77,7 +77,7 @@ test("the picture shows the sprites that it lists, the same pixels wherever they
 
 test.each(domains)("%s: tasks come in the stated proportions and show what they are named for", (_, domain) => {
   const seen = Object.fromEntries(TASKS.map((task) => [task, 0])) as Record<Task, number>;
-  const all = scenes(domain, 4000);
+  const all = scenes(domain, 2500);
   for (const { task, objects } of all) {
     seen[task]++;
     const classes = new Set(objects.map((object) => object.class)).size;
@@ -88,10 +88,10 @@ test.each(domains)("%s: tasks come in the stated proportions and show what they 
     if (task === "color_attr") expect(objects[0].color).not.toBe(objects[1].color);
     if (task === "colors" || task === "color_attr") expect(objects.every(({ color }) => color)).toBe(true);
   }
-  for (const task of TASKS) expect(Math.abs(seen[task] / all.length - domain.tasks[task])).toBeLessThan(0.025);
+  for (const task of TASKS) expect(Math.abs(seen[task] / all.length - domain.tasks[task])).toBeLessThan(0.03);
   const counts = all.filter(({ task }) => task === "counting").map(({ objects }) => objects.length);
   for (const n of [2, 3, 4])
-    expect(Math.abs(counts.filter((count) => count === n).length / counts.length - 1 / 3)).toBeLessThan(0.07);
+    expect(Math.abs(counts.filter((count) => count === n).length / counts.length - 1 / 3)).toBeLessThan(0.09);
 });
 
 test("a caller may choose the tasks, and is told of what cannot be", () => {

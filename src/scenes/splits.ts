@@ -10,7 +10,8 @@ import type { Color } from "./recolor.ts";
 export type Split = "train" | "heldout";
 
 const SHARE = 0.2;
-const SEED = 0x4e1d;
+/** Of the first 6000, the one that takes least from any single class or colour: never more than three eighths. */
+const SEED = 47;
 
 /** FNV-1a, 32 bits, over character codes. */
 function hash(text: string): number {
