@@ -72,8 +72,15 @@ export function canvasOf(rows: number, slots: number, ids_BL: Int32Array): Canva
   return { rows, slots, ids_BL };
 }
 
-/** Asks the model and checks that it answered for every slot asked. */
+/** Asks the model. Checks that it knows every id it is shown and answers for every slot asked. */
 export async function ask(model: Predictor, canvas: Canvas, span: Span, progress: number): Promise<Float32Array> {
+  const foreign = canvas.ids_BL.find((id) => id < UNDECIDED || id >= model.vocab);
+  if (foreign !== undefined)
+    fail("an id is outside the vocabulary", {
+      where: "canvas",
+      expected: `0 to ${model.vocab - 1}`,
+      got: `${foreign}`,
+    });
   const logits_BTV = await model.predict(canvas, span, progress);
   const expected = canvas.rows * (span.end - span.start) * model.vocab;
   if (logits_BTV.length !== expected)

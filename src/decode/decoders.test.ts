@@ -247,6 +247,16 @@ describe("jacobi", () => {
     expect(perfect.passes).toBe(3);
   });
 
+  test("draws guesses from the prompt and the text so far", () => {
+    const guess = randomGuess([5, 6], seeded(3, "guess"));
+    const canvas = canvasOf(1, 400, new Int32Array(400).fill(UNDECIDED).fill(9, 0, 2));
+    const ids = [...guess({ start: 2, end: 400 }, canvas)];
+    expect(new Set(ids)).toEqual(new Set([5, 6, 9]));
+    expect(ids.filter((id) => id === 9).length / 398).toBeCloseTo(0.5, 1);
+    expect([...guess({ start: 2, end: 400 }, canvas)]).toEqual(ids);
+    expect(() => randomGuess([], seeded(3, "guess"))({ start: 0, end: 1 }, canvas)).toThrow(/nothing to guess/);
+  });
+
   test("stops behind the stop id and leaves the rest open", async () => {
     const truth = (await run(toyCausal(), 1, argmax)).canvas.ids_BL;
     const at = truth.indexOf(truth[20]);
@@ -270,6 +280,12 @@ describe("jacobi", () => {
     const options = { block: 4, sample: argmax, guess: zeros };
     await expect(collect(decodeJacobi(toyCausal(), blank(2, 8), options))).rejects.toThrow(/one row/);
     await expect(collect(decodeJacobi(toyCausal(), blank(1, 8), { ...options, block: 0 }))).rejects.toThrow(/block/);
+    const short = { ...options, guess: () => new Int32Array(2) };
+    await expect(collect(decodeJacobi(toyCausal(), blank(1, 8), short))).rejects.toThrow(
+      /guess leaves slots undecided/,
+    );
+    const foreign = { ...options, guess: () => new Int32Array(4).fill(V) };
+    await expect(collect(decodeJacobi(toyCausal(), blank(1, 8), foreign))).rejects.toThrow(/0 to 10\n.*11/);
     const signal = AbortSignal.abort();
     await expect(collect(decodeJacobi(toyCausal(), blank(1, 8), { ...options, signal }))).rejects.toThrow(/cancelled/);
   });

@@ -25,8 +25,8 @@ export interface JacobiRoundOptions {
 export interface JacobiOptions extends JacobiRoundOptions {
   /** Tokens per round: 1 is plain autoregression, 16 is published. */
   block: number;
-  /** First ids of a round, such as `randomGuess` or a draft. They change the number of passes, never the result. */
-  guess: (span: Span, canvas: Canvas) => Int32Array;
+  /** First ids of a round: `randomGuess`, a draft, by default zeros. They change the number of passes, not the result. */
+  guess?: (span: Span, canvas: Canvas) => Int32Array;
   /** Ends decoding when this id is settled; the slots behind it stay undecided. */
   stopId?: number;
 }
@@ -45,6 +45,8 @@ export async function* jacobiRound(
   const { rows, slots } = canvas;
   if (rows !== 1) fail("Jacobi decoding takes one row", { expected: "a canvas of 1 row", got: `${rows} rows` });
   let seen = canvasOf(1, slots, canvas.ids_BL.slice());
+  if (seen.ids_BL.subarray(0, span.end).includes(UNDECIDED))
+    fail("the guess leaves slots undecided", { where: "guess", expected: `an id in every slot before ${span.end}` });
   let settled = span.start;
   for (let pass = 1; settled < span.end; pass++) {
     throwIfAborted(signal);
@@ -67,7 +69,7 @@ export async function* jacobiRound(
 
 /** Decodes a canvas of one row from left to right in rounds of `block` slots. */
 export async function* decodeJacobi(model: Predictor, canvas: Canvas, options: JacobiOptions): Trajectory {
-  const { block, guess, stopId } = options;
+  const { block, guess = ({ start, end }: Span) => new Int32Array(end - start), stopId } = options;
   if (!(Number.isInteger(block) && block > 0))
     fail("bad block size", { where: "block", expected: "a whole number of at least 1", got: `${block}` });
   const { rows, slots } = canvas;
@@ -95,7 +97,7 @@ export async function* decodeJacobi(model: Predictor, canvas: Canvas, options: J
 
 /** Guesses drawn uniformly from `pool` (the ids of the prompt) and the ids settled so far, as published. */
 export const randomGuess =
-  (pool: ArrayLike<number>, noise: Noise): JacobiOptions["guess"] =>
+  (pool: ArrayLike<number>, noise: Noise): NonNullable<JacobiOptions["guess"]> =>
   ({ start, end }, { ids_BL }) => {
     const n = pool.length + start;
     if (n === 0) fail("nothing to guess from", { where: "pool", expected: "at least one id" });

@@ -11,7 +11,7 @@ function peak(logits_V: Float32Array): number {
     const x = logits_V[i];
     // Written so that one comparison catches NaN as well.
     if (!(x <= max)) {
-      if (!(x < Infinity)) at = fail("the model returned NaN or infinite logits", { code: "DIVERGED" });
+      if (!(x < Infinity)) fail("the model returned NaN or infinite logits", { code: "DIVERGED" });
       max = x;
       at = i;
     }
@@ -53,46 +53,58 @@ export function categorical({ noise, temperature = 1, topK }: CategoricalOptions
     fail("bad top-k", { expected: "a whole number of at least 1", got: `${topK}` });
   let weights = new Float64Array(0);
   let best = new Int32Array(0);
+  let scratch = new Float32Array(0);
 
   return (logits_V, pass, row, slot) => {
     const V = logits_V.length;
     const n = Math.min(topK ?? V, V);
+    const ranked = topK !== undefined;
     const max = logits_V[peak(logits_V)];
     if (weights.length < n) weights = new Float64Array(n);
-    if (n < V) {
+    if (ranked) {
       if (best.length !== n) best = new Int32Array(n);
-      mostLikely(logits_V, best);
+      if (scratch.length !== V) scratch = new Float32Array(V);
+      mostLikely(logits_V, best, scratch);
     }
     let total = 0;
-    for (let i = 0; i < n; i++) total += weights[i] = Math.exp((logits_V[n < V ? best[i] : i] - max) / temperature);
+    for (let i = 0; i < n; i++) total += weights[i] = Math.exp((logits_V[ranked ? best[i] : i] - max) / temperature);
     const target = noise(pass, row, slot) * total;
     let sum = 0;
     let i = 0;
     while (i < n - 1 && (sum += weights[i]) <= target) i++;
-    return n < V ? best[i] : i;
+    return ranked ? best[i] : i;
   };
 }
 
-/** Fills `best` with the ids of the largest logits, largest first, equals in id order: a heap with the worst on top. */
-function mostLikely(logits_V: Float32Array, best: Int32Array): void {
-  const k = best.length;
-  const worse = (a: number, b: number) => logits_V[a] < logits_V[b] || (logits_V[a] === logits_V[b] && a > b);
-  /** Puts `id` where it belongs below `at` in the heap of the first `size` entries. */
-  const sink = (id: number, at: number, size: number) => {
-    for (let child = 2 * at + 1; child < size; child = 2 * at + 1) {
-      if (child + 1 < size && worse(best[child + 1], best[child])) child++;
-      if (!worse(best[child], id)) break;
-      best[at] = best[child];
-      at = child;
+/** Fills `best` with the ids of the largest logits, largest first, equals in id order. */
+function mostLikely(logits_V: Float32Array, best: Int32Array, scratch: Float32Array): void {
+  scratch.set(logits_V);
+  const limit = ascending(scratch, scratch.length - best.length);
+  let n = 0;
+  for (let i = 0; i < logits_V.length; i++) if (logits_V[i] > limit) best[n++] = i;
+  for (let i = 0; n < best.length; i++) if (logits_V[i] === limit) best[n++] = i;
+  best.sort((a, b) => logits_V[b] - logits_V[a] || a - b);
+}
+
+/** The number that would stand at `rank` if `xs` were sorted: Hoare's quickselect, which reorders `xs`. */
+function ascending(xs: Float32Array, rank: number): number {
+  let low = 0;
+  let high = xs.length - 1;
+  while (low < high) {
+    const pivot = xs[(low + high) >> 1];
+    let i = low;
+    let j = high;
+    while (i <= j) {
+      while (xs[i] < pivot) i++;
+      while (xs[j] > pivot) j--;
+      if (i > j) break;
+      const x = xs[i];
+      xs[i++] = xs[j];
+      xs[j--] = x;
     }
-    best[at] = id;
-  };
-  for (let i = 0; i < k; i++) best[i] = i;
-  for (let i = (k >> 1) - 1; i >= 0; i--) sink(best[i], i, k);
-  for (let i = k; i < logits_V.length; i++) if (logits_V[i] > logits_V[best[0]]) sink(i, 0, k);
-  for (let size = k - 1; size > 0; size--) {
-    const worst = best[0];
-    sink(best[size], 0, size);
-    best[size] = worst;
+    if (rank <= j) high = j;
+    else if (rank >= i) low = i;
+    else break;
   }
+  return xs[rank];
 }

@@ -2,7 +2,7 @@
 import { fail } from "../base/index.ts";
 import type { DecodeState, Trajectory } from "./contract.ts";
 
-/** Runs a decoder to its end and keeps every state. */
+/** Runs a decoder to its end and keeps every state, logits included: at full size take what you need in a loop instead. */
 export async function collect<S extends DecodeState>(trajectory: Trajectory<S>): Promise<S[]> {
   const states: S[] = [];
   for await (const state of trajectory) states.push(state);
