@@ -1,2 +1,4 @@
-/** Graph to .onnx bytes. */
+/** Graph to .onnx bytes and back. */
+export { printOnnx } from "./print.ts";
+export * from "./read.ts";
 export { type ExternalData, type WriteOptions, writeOnnx } from "./write.ts";

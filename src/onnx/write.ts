@@ -1,8 +1,8 @@
 /** Graph to .onnx bytes: ONNX IR 10, operator set 21. Field numbers are those of onnx.proto3. */
-import { fail, type NdArray } from "../base/index.ts";
+import { BYTES, fail, type NdArray, sizeOf } from "../base/index.ts";
 import { opDef } from "../graph/apply.ts";
-import { type Attribute, type Graph, ONNX_TYPE, type Tensor } from "../graph/index.ts";
-import { ProtoWriter } from "./protobuf.ts";
+import { type Attribute, type Graph, ONNX_TYPE, showType, type Tensor } from "../graph/index.ts";
+import { ProtoWriter } from "./protobuf-write.ts";
 
 const IR_VERSION = 10;
 const OPSET = 21;
@@ -19,22 +19,38 @@ export interface WriteOptions {
   weights?: (name: string) => NdArray | ExternalData | undefined;
 }
 
+/** What protobuf readers accept. */
+const MAX_BYTES = 2 ** 31 - 1;
+
 const TENSOR = { dims: 1, type: 2, name: 8, raw: 9, external: 13, location: 14 };
 
 function writeTensor(w: ProtoWriter, name: string, tensor: Tensor, value: NdArray | ExternalData): void {
   for (const d of tensor.shape) w.int(TENSOR.dims, d as number);
-  w.int(TENSOR.type, ONNX_TYPE["dtype" in value ? value.dtype : tensor.dtype]);
+  w.int(TENSOR.type, ONNX_TYPE[tensor.dtype]);
   w.string(TENSOR.name, name);
   if ("dtype" in value) {
     w.bytes(TENSOR.raw, new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength));
     return;
   }
-  for (const [key, item] of Object.entries(value))
+  for (const key of ["location", "offset", "length"] as const)
     w.message(TENSOR.external, (entry) => {
       entry.string(1, key);
-      entry.string(2, String(item));
+      entry.string(2, String(value[key]));
     });
   w.int(TENSOR.location, 1);
+}
+
+/** Refuses a value that is not what the graph was built for. */
+function checkWeight(name: string, tensor: Tensor, value: NdArray | ExternalData): void {
+  const bytes = sizeOf(tensor.shape as number[]) * BYTES[tensor.dtype];
+  const got = "dtype" in value ? showType(value) : `${value.length} bytes of ${value.location}`;
+  if ("dtype" in value ? got !== showType(tensor) : value.length !== bytes)
+    fail("this value is not what the graph asks for", {
+      where: name,
+      expected: "dtype" in value ? showType(tensor) : `${bytes} bytes for ${showType(tensor)}`,
+      got,
+      code: "BAD_WEIGHTS",
+    });
 }
 
 function writeValueInfo(w: ProtoWriter, name: string, tensor: Tensor): void {
@@ -59,7 +75,10 @@ function writeAttribute(w: ProtoWriter, name: string, value: Attribute): void {
   w.int(20, "int" in value ? 2 : "float" in value ? 1 : "string" in value ? 3 : 7);
 }
 
-/** Serialises what the outputs need. Inputs that no output reads are left out. */
+/**
+ * Serialises what the outputs need. Inputs that no output reads are left out.
+ * Errors: BAD_GRAPH without outputs or beyond 2 GiB; BAD_WEIGHTS when a weight is not what its parameter asks for.
+ */
 export function writeOnnx(graph: Graph, { weights }: WriteOptions = {}): Uint8Array {
   if (!graph.outputs.size) fail("a graph without outputs computes nothing", { code: "BAD_GRAPH" });
   const nodes = graph.reachable();
@@ -81,7 +100,9 @@ export function writeOnnx(graph: Graph, { weights }: WriteOptions = {}): Uint8Ar
     for (const node of nodes)
       g.message(1, (n) => {
         for (const t of node.inputs) n.string(1, nameOf(t));
-        for (const t of node.outputs) n.string(2, nameOf(t));
+        // An output that nobody reads need not be computed.
+        const last = node.outputs.findLastIndex((t) => used.has(t));
+        for (const t of node.outputs.slice(0, last + 1)) n.string(2, used.has(t) ? nameOf(t) : "");
         n.string(3, `${node.layer}/${node.outputs[0].name}`);
         n.string(4, node.op);
         for (const [name, value] of Object.entries(node.attributes))
@@ -103,6 +124,7 @@ export function writeOnnx(graph: Graph, { weights }: WriteOptions = {}): Uint8Ar
     for (const [name, { tensor }] of graph.params) {
       if (!used.has(tensor)) continue;
       const value = weights?.(name);
+      if (value) checkWeight(name, tensor, value);
       if (value) g.message(5, (t) => writeTensor(t, name, tensor, value));
       else g.message(11, (v) => writeValueInfo(v, name, tensor));
     }
@@ -115,6 +137,13 @@ export function writeOnnx(graph: Graph, { weights }: WriteOptions = {}): Uint8Ar
     w.message(8, (opset) => {
       opset.string(1, domain);
       opset.int(2, version);
+    });
+  if (w.length > MAX_BYTES)
+    fail("the graph is too large for one .onnx file", {
+      expected: "at most 2 GiB",
+      got: `${(w.length / 2 ** 30).toFixed(1)} GiB`,
+      hint: "Place the weights in an external file.",
+      code: "BAD_GRAPH",
     });
   return w.finish();
 }
