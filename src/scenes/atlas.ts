@@ -58,17 +58,25 @@ async function decode(): Promise<Atlas> {
 
 /** The sprite of a class in a colour (null: its drawing as it is) at `size` pixels. */
 export function spriteOf(atlas: Atlas, name: ClassName, color: Color | null, size: number): Sprite {
-  const { natural, paint } = CLASSES[name];
-  const painted = color === null || color === natural ? null : color;
+  const painted = color === CLASSES[name].natural ? null : color;
   const key = `${name}/${painted}/${size}`;
   let sprite = atlas.sprites.get(key);
   if (!sprite) {
-    const drawing = atlas.drawings.get(name) ?? fail(`the atlas has no class '${name}'`, { code: "NOT_FOUND" });
-    if (painted && !paint) fail(`the drawing of '${name}' cannot be painted`, { got: painted });
-    sprite = { size, rgba: reduce(painted && paint ? recolor(drawing, painted, paint) : drawing, CELL, size) };
+    const rgba =
+      size === CELL
+        ? paintedDrawing(atlas, name, painted)
+        : reduce(spriteOf(atlas, name, painted, CELL).rgba, CELL, size);
+    sprite = { size, rgba };
     atlas.sprites.set(key, sprite);
   }
   return sprite;
+}
+
+function paintedDrawing(atlas: Atlas, name: ClassName, color: Color | null): Uint8Array {
+  const drawing = atlas.drawings.get(name) ?? fail(`the atlas has no class '${name}'`, { code: "NOT_FOUND" });
+  const { paint } = CLASSES[name];
+  if (color === null) return drawing;
+  return paint ? recolor(drawing, color, paint) : fail(`the drawing of '${name}' cannot be painted`, { got: color });
 }
 
 /** Area average of a square RGBA picture, colours weighted by alpha. */
@@ -77,19 +85,19 @@ function reduce(rgba: Uint8Array, from: number, to: number): Uint8Array {
   const scale = from / to;
   for (let y = 0; y < to; y++)
     for (let x = 0; x < to; x++) {
-      const sum = [0, 0, 0, 0];
+      let [r, g, b, a] = [0, 0, 0, 0];
       for (let sy = Math.floor(y * scale); sy < Math.min(from, (y + 1) * scale); sy++)
         for (let sx = Math.floor(x * scale); sx < Math.min(from, (x + 1) * scale); sx++) {
           const rows = Math.min(sy + 1, (y + 1) * scale) - Math.max(sy, y * scale);
           const columns = Math.min(sx + 1, (x + 1) * scale) - Math.max(sx, x * scale);
           const i = (sy * from + sx) * 4;
           const alpha = rows * columns * rgba[i + 3];
-          for (let c = 0; c < 3; c++) sum[c] += alpha * rgba[i + c];
-          sum[3] += alpha;
+          r += alpha * rgba[i];
+          g += alpha * rgba[i + 1];
+          b += alpha * rgba[i + 2];
+          a += alpha;
         }
-      const o = (y * to + x) * 4;
-      if (sum[3] > 0) for (let c = 0; c < 3; c++) out[o + c] = Math.round(sum[c] / sum[3]);
-      out[o + 3] = Math.round(sum[3] / (scale * scale));
+      if (a > 0) out.set([r / a, g / a, b / a, a / (scale * scale)].map(Math.round), (y * to + x) * 4);
     }
   return out;
 }

@@ -1,21 +1,16 @@
 import fc from "fast-check";
-import { beforeAll, expect, test } from "vitest";
-import { type Atlas, loadAtlas } from "./atlas.ts";
+import { expect, test } from "vitest";
 import { DOMAINS, type Domain } from "./domains.ts";
 import { type Facts, factsOf, implies, type SceneObject, sameFacts } from "./facts.ts";
 import { captionOf, parseFacts } from "./grammar.ts";
-import { makeScene, type Scene } from "./scene.ts";
+import { type Sketch, sketchScene } from "./scene.ts";
 import { words } from "./words.ts";
 
-let atlas: Atlas;
-beforeAll(async () => {
-  atlas = await loadAtlas();
-});
 const domains: [string, Domain][] = Object.entries(DOMAINS);
 
-const stream = (domain: Domain, count: number): Scene[] =>
+const stream = (domain: Domain, count: number): Sketch[] =>
   Array.from({ length: count }, (_, index) =>
-    makeScene(atlas, domain, { seed: 8, index: index >> 1, split: index % 2 ? "heldout" : "train" }),
+    sketchScene(domain, { seed: 8, index: index >> 1, split: index % 2 ? "heldout" : "train" }),
   );
 
 test.each(domains)("%s: captions say exactly the facts, prompts nothing that is not so", (_, domain) => {

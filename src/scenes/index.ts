@@ -7,7 +7,7 @@ export * from "./facts.ts";
 export { captionOf, parseFacts } from "./grammar.ts";
 export { QUESTION_KINDS, type Question, type QuestionKind } from "./questions.ts";
 export { COLOR_NAMES, COLORS, type Color } from "./recolor.ts";
-export { makeScene, type Scene, type SceneOptions } from "./scene.ts";
+export { makeScene, type Scene, type SceneOptions, type Sketch, sketchScene } from "./scene.ts";
 export { type Picture, sheet } from "./sheet.ts";
 export { heldOutColors, heldOutPairs, isColorHeldOut, isPairHeldOut, type Split } from "./splits.ts";
 export { words } from "./words.ts";

@@ -1,23 +1,18 @@
-import { beforeAll, expect, test } from "vitest";
-import { type Atlas, loadAtlas } from "./atlas.ts";
+import { expect, test } from "vitest";
 import { pluralOf } from "./classes.ts";
 import { DOMAINS, type Domain } from "./domains.ts";
 import { sideOf } from "./facts.ts";
 import { nounOf, withArticle } from "./grammar.ts";
 import { QUESTION_KINDS, type Question } from "./questions.ts";
-import { makeScene, type Scene } from "./scene.ts";
+import { type Sketch, sketchScene } from "./scene.ts";
 
-let atlas: Atlas;
-beforeAll(async () => {
-  atlas = await loadAtlas();
-});
 const domains: [string, Domain][] = Object.entries(DOMAINS);
-const stream = (domain: Domain): Scene[] =>
-  Array.from({ length: 1500 }, (_, index) => makeScene(atlas, domain, { seed: 12, index, split: "train" }));
+const stream = (domain: Domain): Sketch[] =>
+  Array.from({ length: 1500 }, (_, index) => sketchScene(domain, { seed: 12, index, split: "train" }));
 
 /** The answer by looking at the listed objects, on a way of its own. */
-function look({ objects }: Scene, { question, kind }: Question): string {
-  const called = (texts: (name: Scene["objects"][number]) => string[]) =>
+function look({ objects }: Sketch, { question, kind }: Question): string {
+  const called = (texts: (name: Sketch["objects"][number]) => string[]) =>
     objects.filter((object) => texts(object).some((text) => question.includes(text)));
   switch (kind) {
     case "presence":

@@ -25,9 +25,8 @@ export interface SceneOptions {
   pixels?: number;
 }
 
-export interface Scene {
-  /** RGB bytes, row by row, [height, width, 3]. */
-  readonly pixels: Uint8Array;
+/** All of a scene but its pixels. */
+export interface Sketch {
   readonly width: number;
   readonly height: number;
   readonly task: Task;
@@ -38,6 +37,11 @@ export interface Scene {
   /** Everything that is true of it, in one wording: scenes with equal facts have equal captions. */
   readonly caption: string;
   readonly questions: readonly Question[];
+}
+
+export interface Scene extends Sketch {
+  /** RGB bytes, row by row, [height, width, 3]. */
+  readonly pixels: Uint8Array;
 }
 
 /** An object that is not yet placed. */
@@ -61,12 +65,18 @@ const HELDOUT_STREAM = 0x80000000;
 
 /** Scene `index` of the stream of a domain. */
 export function makeScene(atlas: Atlas, domain: Domain, options: SceneOptions): Scene {
+  const scene = sketchScene(domain, options);
+  return { ...scene, pixels: render(atlas, scene) };
+}
+
+/** The same scene without its picture, at half the cost: for whoever wants only words and facts. */
+export function sketchScene(domain: Domain, options: SceneOptions): Sketch {
   const { seed, index, split, tasks = domain.tasks, pixels = UNITS } = options;
   if (!Number.isInteger(index) || index < 0 || index >= HELDOUT_STREAM)
-    fail("no such scene", { where: "makeScene index", expected: "an integer from 0 to 2^31 - 1", got: `${index}` });
+    fail("no such scene", { where: "scene index", expected: "an integer from 0 to 2^31 - 1", got: `${index}` });
   if (!Number.isInteger(pixels / UNITS) || pixels <= 0)
     fail("scenes have no such size", {
-      where: "makeScene pixels",
+      where: "scene pixels",
       expected: `a multiple of ${UNITS}`,
       got: `${pixels}`,
     });
@@ -85,7 +95,6 @@ export function makeScene(atlas: Atlas, domain: Domain, options: SceneOptions): 
   const background = rng.pick(visible.length ? visible : domain.backgrounds);
   const facts = factsOf({ objects, background });
   return {
-    pixels: render(atlas, objects, background, pixels),
     width: pixels,
     height: pixels,
     task,
@@ -101,7 +110,7 @@ function pickTask(weights: Partial<Record<Task, number>>, rng: Rng): Task {
   const total = TASKS.reduce((sum, task) => sum + (weights[task] ?? 0), 0);
   let rest = rng.uniform() * total;
   const task = TASKS.find((name) => (rest -= weights[name] ?? 0) < 0);
-  return task ?? fail("no task has a weight above 0", { where: "makeScene tasks", got: JSON.stringify(weights) });
+  return task ?? fail("no task has a weight above 0", { where: "scene tasks", got: JSON.stringify(weights) });
 }
 
 const known = new WeakMap<Domain, Partial<Record<Split, Choices>>>();
@@ -187,12 +196,12 @@ function arrange(count: number, alike: boolean, domain: Domain, rng: Rng): Spot[
 }
 
 /** Background, then sprites with straight alpha. */
-function render(atlas: Atlas, objects: readonly SceneObject[], background: BackgroundName, pixels: number): Uint8Array {
-  const out = paintBackground(background, pixels);
+function render(atlas: Atlas, { objects, background, width }: Sketch): Uint8Array {
+  const out = paintBackground(background, width);
   for (const { class: name, color, x, y, size } of objects) {
     const { rgba } = spriteOf(atlas, name, color, size);
     for (let row = 0; row < size; row++) {
-      let to = ((y + row) * pixels + x) * 3;
+      let to = ((y + row) * width + x) * 3;
       let from = row * size * 4;
       for (let column = 0; column < size; column++, to += 3, from += 4) {
         const alpha = rgba[from + 3];

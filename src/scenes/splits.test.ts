@@ -1,7 +1,6 @@
-import { beforeAll, expect, test } from "vitest";
-import { type Atlas, loadAtlas } from "./atlas.ts";
+import { expect, test } from "vitest";
 import { DOMAINS, type Domain } from "./domains.ts";
-import { makeScene, type Scene } from "./scene.ts";
+import { type Sketch, sketchScene } from "./scene.ts";
 import {
   classPairs,
   colorPairs,
@@ -12,16 +11,12 @@ import {
   type Split,
 } from "./splits.ts";
 
-let atlas: Atlas;
-beforeAll(async () => {
-  atlas = await loadAtlas();
-});
 const domains: [string, Domain][] = Object.entries(DOMAINS);
 
-const stream = (domain: Domain, split: Split, count: number): Scene[] =>
-  Array.from({ length: count }, (_, index) => makeScene(atlas, domain, { seed: 3, index, split }));
+const stream = (domain: Domain, split: Split, count: number): Sketch[] =>
+  Array.from({ length: count }, (_, index) => sketchScene(domain, { seed: 3, index, split }));
 
-const isPair = ({ objects }: Scene) => new Set(objects.map((object) => object.class)).size === 2;
+const isPair = ({ objects }: Sketch) => new Set(objects.map((object) => object.class)).size === 2;
 
 test.each(domains)("%s: about a fifth of the combinations is held out", (_, domain) => {
   const pairs = heldOutPairs(domain).length / classPairs(domain).length;
