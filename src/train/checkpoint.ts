@@ -7,7 +7,6 @@ import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fail, type NdArray } from "../base/index.ts";
 import { readSafetensors, writeJson, writeSafetensors } from "../files/index.ts";
-import type { Arrays } from "../runtime/index.ts";
 import type { Trainer, TrainerState } from "./step.ts";
 
 /** What was asked for, complete: saved in every checkpoint and compared when a run goes on. JSON values only. */
@@ -24,6 +23,8 @@ const PARTIAL = ".partial";
 const STATE = "state.safetensors";
 const RUN = "run.json";
 
+export const stepName = (step: number) => `step-${String(step).padStart(8, "0")}`;
+
 /** Folders of complete checkpoints, oldest first. */
 async function list(root: string): Promise<{ dir: string; step: number }[]> {
   const names = await readdir(root).catch(() => []);
@@ -37,13 +38,17 @@ async function list(root: string): Promise<{ dir: string; step: number }[]> {
 
 /** Writes a checkpoint under `root` and removes all but the last `keep`. Returns its folder. */
 export async function saveCheckpoint(root: string, state: TrainerState, config: RunConfig, keep = 2): Promise<string> {
-  const dir = join(root, `step-${String(state.step).padStart(8, "0")}`);
+  const dir = join(root, stepName(state.step));
   const partial = dir + PARTIAL;
-  await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
-  await writeSafetensors(join(partial, STATE), state.arrays);
-  await writeJson(join(partial, RUN), { step: state.step, config });
-  await rename(partial, dir);
+  try {
+    await writeSafetensors(join(partial, STATE), state.arrays);
+    await writeJson(join(partial, RUN), { step: state.step, config });
+    await rename(partial, dir);
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    throw error;
+  }
   for (const old of (await list(root)).slice(0, -keep)) await rm(old.dir, { recursive: true, force: true });
   return dir;
 }
@@ -115,7 +120,7 @@ export async function exportWeights(dir: string, to: string, options: ExportOpti
       if (name && only(name)) weights[name] = file.get(ema && file.has(`ema/${name}`) ? `ema/${name}` : stored);
     }
     if (!Object.keys(weights).length) fail("no weights to export", { where: dir, code: "BAD_INPUT" });
-    await writeSafetensors(to, weights satisfies Arrays, {}, { dtype });
+    await writeSafetensors(to, weights, {}, { dtype });
     return Object.keys(weights);
   } finally {
     file.close();

@@ -1,7 +1,6 @@
 /** Training: a task, an optimiser, a loop that survives being killed. */
 export { type ExportOptions, exportWeights } from "./checkpoint.ts";
 export { type Progress, type TrainOptions, type TrainTask, train } from "./loop.ts";
-export { type Metrics, readMetrics } from "./metrics.ts";
 export { learningRate, type Schedule } from "./schedule.ts";
 export {
   createTrainer,

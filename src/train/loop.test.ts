@@ -7,9 +7,10 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { f32, Rng } from "../base/index.ts";
-import { readSafetensors } from "../files/index.ts";
+import { readLog, readSafetensors } from "../files/index.ts";
 import { gemm, mean, square, sub } from "../graph/index.ts";
-import { exportWeights, readMetrics, type TrainOptions, type TrainTask, train } from "./index.ts";
+import { readPicture } from "../image/index.ts";
+import { exportWeights, type TrainOptions, type TrainTask, train } from "./index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fewstep-train-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -75,7 +76,9 @@ test("a run leaves its config, records, samples and the last checkpoints, and so
   const config = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
   expect(config).toEqual(JSON.parse(readFileSync(join(last, "run.json"), "utf8")).config);
   expect(config).toMatchObject({ task: "line", config: { rows: 4 }, optimizer: { betas: [0.9, 0.999], ema: 0.9 } });
-  const records = await readMetrics(join(out, "metrics.jsonl"));
+  const picture = await readPicture(join(out, "curves.png"));
+  expect([picture.width, picture.height]).toEqual([1200, 720]);
+  const records = readLog(join(out, "metrics.jsonl"));
   expect(records.map(({ step }) => step)).toEqual(seen);
   expect(records[0].loss).toBeGreaterThan(1);
   expect(records[5].loss).toBeLessThan(0.01);
@@ -109,7 +112,7 @@ test("cancelling finishes the step and saves; going on gives the uninterrupted r
   await expect(train(options(out))).rejects.toThrow(/already holds a run/);
   const resumed = await train({ ...options(out), resume: true });
   expect(stateFile(resumed).equals(stateFile(whole))).toBe(true);
-  const records = await readMetrics(join(out, "metrics.jsonl"));
+  const records = readLog(join(out, "metrics.jsonl"));
   expect(records.map(({ step }) => step)).toEqual([10, 20, 30, 33, 40, 50, 60]);
 });
 
@@ -136,7 +139,7 @@ test("NaN stops the run at its step and leaves the checkpoint before", async () 
   };
   await expect(train({ ...options(out), task: broken })).rejects.toMatchObject({
     code: "DIVERGED",
-    message: expect.stringMatching(/step 47/),
+    message: expect.stringMatching(/step 48/),
   });
   expect(readdirSync(join(out, "checkpoints"))).toEqual(["step-00000020", "step-00000040"]);
 });
@@ -181,8 +184,10 @@ import { gemm, mean, square, sub, tanh } from "./graph/index.js";
 import { train } from "./train/loop.js";
 const rows = 8;
 await train({
-  out: process.argv[2], steps: 400, resume: true, threads: 1, micro: 2,
-  schedule: { kind: "linear", peak: 0.01, warmup: 10 }, optimizer: { ema: 0.99 }, every: { log: 50, save: 5 },
+  out: process.argv[2], steps: 150, resume: true, threads: 1, micro: 2,
+  schedule: { kind: "linear", peak: 0.01, warmup: 10 }, optimizer: { ema: 0.99 },
+  every: { log: 1, save: 5, sample: 100 },
+  onProgress: ({ step }) => console.log(step),
   task: {
     name: "killed", config: { rows }, batchSize: rows,
     build(graph) {
@@ -198,17 +203,19 @@ await train({
 });
 `;
 
-/** Runs the child until it ends, or is killed after `life` milliseconds. True when it ended well. */
-function child(out: string, life?: number): Promise<boolean> {
+/** Runs the child to its end, or kills it within some milliseconds of a step. True when it ended by itself. */
+function child(out: string, lastStep?: number, delay?: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const process_ = spawn(process.execPath, [join(compiled, "child.js"), out], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const running = spawn(process.execPath, [join(compiled, "child.js"), out], { stdio: "pipe" });
     let errors = "";
-    process_.stderr.on("data", (text) => (errors += text));
-    const timer = life === undefined ? undefined : setTimeout(() => process_.kill("SIGKILL"), life);
-    process_.on("exit", (code, signal) => {
-      clearTimeout(timer);
+    let killing: NodeJS.Timeout | undefined;
+    running.stderr.on("data", (text) => (errors += text));
+    running.stdout.on("data", (text) => {
+      if (lastStep && Number(String(text).trim().split("\n").at(-1)) >= lastStep)
+        killing ??= setTimeout(() => running.kill("SIGKILL"), delay);
+    });
+    running.on("exit", (code, signal) => {
+      clearTimeout(killing);
       if (code === 0 || signal === "SIGKILL") resolve(code === 0);
       else reject(new Error(errors));
     });
@@ -217,16 +224,14 @@ function child(out: string, life?: number): Promise<boolean> {
 
 test("a run killed at random moments and resumed ends with the bytes of one that was not", async () => {
   const [whole, killed] = [fresh(), fresh()];
-  await child(whole);
   const rng = new Rng(Date.now());
-  let kills = 0;
-  while (!(await child(killed, kills < 5 ? 300 + rng.int(500) : undefined))) kills++;
-  expect(kills).toBeGreaterThan(0);
-  const last = "checkpoints/step-00000400";
+  const uninterrupted = child(whole);
+  for (const lastStep of [1, 40, 80]) expect(await child(killed, lastStep, rng.int(20))).toBe(false);
+  expect(await child(killed)).toBe(true);
+  expect(await uninterrupted).toBe(true);
+  const last = "checkpoints/step-00000150";
   expect(stateFile(join(killed, last)).equals(stateFile(join(whole, last)))).toBe(true);
-  const text = (out: string) => readFileSync(join(out, "metrics.jsonl"), "utf8");
-  expect((await readMetrics(join(killed, "metrics.jsonl"))).map(({ step }) => step)).toEqual(
-    (await readMetrics(join(whole, "metrics.jsonl"))).map(({ step }) => step),
-  );
-  expect(text(killed).split("\n").length).toBe(9);
+  const losses = (out: string) => readLog(join(out, "metrics.jsonl")).map(({ step, loss }) => [step, loss]);
+  expect(losses(killed)).toEqual(losses(whole));
+  expect(losses(killed).length).toBe(150);
 });

@@ -2,13 +2,20 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fail, throwIfAborted } from "../base/index.ts";
-import { writeJson } from "../files/index.ts";
+import { openLog, writeJson } from "../files/index.ts";
 import type { Graph } from "../graph/index.ts";
 import type { Arrays } from "../runtime/index.ts";
-import { checkSameConfig, latestCheckpoint, loadCheckpoint, type RunConfig, saveCheckpoint } from "./checkpoint.ts";
-import { appendMetrics, type Metrics, rewindMetrics } from "./metrics.ts";
+import {
+  checkSameConfig,
+  latestCheckpoint,
+  loadCheckpoint,
+  type RunConfig,
+  saveCheckpoint,
+  stepName,
+} from "./checkpoint.ts";
+import { drawCurves } from "./curves.ts";
 import { checkSchedule, learningRate, type Schedule } from "./schedule.ts";
-import { createTrainer, type Objective, OPTIMIZER, type OptimizerConfig, type Trainer } from "./step.ts";
+import { createTrainer, type Objective, OPTIMIZER, type OptimizerConfig } from "./step.ts";
 
 /** What is trained and on what. */
 export interface TrainTask {
@@ -18,7 +25,10 @@ export interface TrainTask {
   /** Samples in one batch, for the speed shown. */
   readonly batchSize: number;
   build(graph: Graph): Objective;
-  /** Inputs of micro-batch `micro` of step `step` (0 is the first): a function of these numbers alone, so that a run that was interrupted goes on exactly. */
+  /**
+   * Inputs of micro-batch `micro` of step `step` (0 is the first): a function of these numbers alone, so that a run that
+   * was interrupted goes on exactly.
+   */
   batch(step: number, micro: number): Promise<Arrays> | Arrays;
   readonly weights?: Arrays;
   frozen?(name: string): boolean;
@@ -30,15 +40,15 @@ export interface TrainTask {
 export interface Progress {
   readonly step: number;
   readonly steps: number;
-  readonly loss: number;
-  readonly metrics: Metrics;
+  /** Loss, metrics, gradient norm and learning rate, as means since the last report. */
+  readonly means: Readonly<Record<string, number>>;
   readonly samplesPerSecond: number;
   readonly secondsLeft: number;
 }
 
 export interface TrainOptions {
   task: TrainTask;
-  /** Folder for checkpoints/, samples/, metrics.jsonl and config.json. */
+  /** Folder for config.json, metrics.jsonl, curves.png, checkpoints/ and samples/. */
   out: string;
   steps: number;
   schedule: Schedule;
@@ -46,7 +56,7 @@ export interface TrainOptions {
   /** Batches per step, as if they were one. */
   micro?: number;
   seed?: number;
-  /** Steps between records, checkpoints and samples. */
+  /** Steps between reports, checkpoints, and samples with a new picture of the curves. */
   every?: { log?: number; save?: number; sample?: number };
   /** Checkpoints kept. */
   keep?: number;
@@ -67,22 +77,22 @@ export interface TrainOptions {
  */
 export async function train(options: TrainOptions): Promise<string> {
   const { task, out, steps, schedule, micro = 1, seed = 0, every = {}, keep = 2, signal } = options;
-  const { log = 10, save = 500, sample = save } = every;
-  for (const [name, value] of Object.entries({ steps, micro, keep, log, save, sample }))
+  const { log: logEvery = 10, save: saveEvery = 500, sample: sampleEvery = saveEvery } = every;
+  for (const [name, value] of Object.entries({ steps, micro, keep, logEvery, saveEvery, sampleEvery }))
     if (!Number.isInteger(value) || value < 1)
       fail(`training option "${name}"`, { expected: "1 or more", got: `${value}` });
   checkSchedule(schedule, steps);
   const optimizer = { ...OPTIMIZER, ...options.optimizer };
   const config: RunConfig = { task: task.name, config: task.config, steps, schedule, optimizer, micro, seed };
 
+  throwIfAborted(signal);
   const root = join(out, "checkpoints");
   const record = join(out, "metrics.jsonl");
-  await mkdir(root, { recursive: true });
+  await makeFolder(root);
   const from = await latestCheckpoint(root);
   if (from && !options.resume)
     fail("this folder already holds a run", { where: out, hint: "Resume it or choose another output folder." });
   if (from && !options.otherConfig) checkSameConfig(from, config);
-  await rewindMetrics(record, from?.step ?? 0);
   await writeJson(join(out, "config.json"), config);
 
   const trainer = await createTrainer({
@@ -95,38 +105,53 @@ export async function train(options: TrainOptions): Promise<string> {
     threads: options.threads,
     spinning: options.spinning,
   });
+  const log = openLog(record, { after: from?.step ?? 0 });
   try {
     if (from) loadCheckpoint(from, trainer);
     let saved = from?.dir ?? "";
-    const meter = startMeter(trainer.steps, steps, task.batchSize * micro);
-    while (trainer.steps < steps) {
-      const step = trainer.steps;
+    const meter = startMeter(trainer.state().step, steps, task.batchSize * micro);
+    for (let step = trainer.state().step; step < steps; step++) {
       const batches: Arrays[] = [];
       for (let i = 0; i < micro; i++) batches.push(await task.batch(step, i));
-      const result = await trainer.step(batches, learningRate(schedule, step, steps));
-      meter.add({ loss: result.loss, gradNorm: result.gradNorm, ...result.metrics });
+      const lr = learningRate(schedule, step, steps);
+      const { loss, gradNorm, metrics } = await trainer.step(batches, lr);
+      meter.add({ loss, ...metrics, gradNorm, lr });
 
-      const done = trainer.steps;
-      const last = done === steps || signal?.aborted;
-      if (done % log === 0 || last) {
+      const done = step + 1;
+      const last = done === steps || signal?.aborted === true;
+      if (last || done % logEvery === 0) {
         const progress = meter.read(done);
-        await appendMetrics(record, progress.metrics);
+        log.append({ step: done, ...progress.means, samplesPerSecond: progress.samplesPerSecond });
         options.onProgress?.(progress);
       }
-      if (done % save === 0 || last) saved = await saveCheckpoint(root, trainer.state(), config, keep);
+      if (last || done % saveEvery === 0) saved = await saveCheckpoint(root, trainer.state(), config, keep);
       throwIfAborted(signal);
-      if (task.sample && (done % sample === 0 || last)) await drawSamples(task, trainer, out);
+      if (last || done % sampleEvery === 0) {
+        await drawCurves(record, out, task.name);
+        await task.sample?.(trainer.ema, done, await makeFolder(join(out, "samples", stepName(done))));
+      }
     }
     return saved;
   } finally {
+    log.close();
     await trainer.dispose();
   }
 }
 
-async function drawSamples(task: TrainTask, trainer: Trainer, out: string): Promise<void> {
-  const dir = join(out, "samples", `step-${String(trainer.steps).padStart(8, "0")}`);
-  await mkdir(dir, { recursive: true });
-  await task.sample?.(trainer.ema, trainer.steps, dir);
+/** A folder and those above it. Returns its path. */
+async function makeFolder(path: string): Promise<string> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    fail("this folder cannot be made", {
+      where: path,
+      got: (cause as Error).message,
+      hint: "Choose a folder that can be written to.",
+      code: "NO_SPACE",
+      cause,
+    });
+  }
+  return path;
 }
 
 /** Means of what each step reported since the last reading, and the speed since the start. */
@@ -145,8 +170,7 @@ function startMeter(from: number, steps: number, samplesPerStep: number) {
       count = 0;
       const secondsPerStep = (performance.now() - start) / 1000 / (step - from);
       const samplesPerSecond = samplesPerStep / secondsPerStep;
-      const metrics: Metrics = { step, ...means };
-      return { step, steps, loss: means.loss, metrics, samplesPerSecond, secondsLeft: (steps - step) * secondsPerStep };
+      return { step, steps, means, samplesPerSecond, secondsLeft: (steps - step) * secondsPerStep };
     },
   };
 }

@@ -1,20 +1,17 @@
 /** The training step against plain formulas. */
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { f32, i64, Rng } from "../base/index.ts";
-import {
-  add,
-  type Graph,
-  gatherElements,
-  gemm,
-  logSoftmax,
-  mean,
-  neg,
-  reshape,
-  square,
-  sub,
-  tanh,
-} from "../graph/index.ts";
-import { createTrainer, type Trainer, type TrainerOptions } from "./step.ts";
+import { add, Graph, gatherElements, gemm, logSoftmax, mean, neg, reshape, square, sub, tanh } from "../graph/index.ts";
+import { type Arrays, compile } from "../runtime/index.ts";
+import { layOut, views } from "./flat.ts";
+import { addGradientSums, createTrainer, type Trainer, type TrainerOptions } from "./step.ts";
+
+const open: { dispose(): Promise<void> }[] = [];
+afterEach(() => Promise.all(open.splice(0).map((one) => one.dispose())));
+function opened<T extends { dispose(): Promise<void> }>(one: T): T {
+  open.push(one);
+  return one;
+}
 
 /** A two-layer network that fits y; its matrices decay, its biases do not. */
 const build =
@@ -73,7 +70,7 @@ function byHand(p: Record<string, number[]>, x: Float32Array, y: Float32Array, r
 
 test("six steps equal PyTorch's AdamW with clipping, written out, and the moving average follows", async () => {
   const optimizer = { betas: [0.8, 0.95] as const, epsilon: 1e-3, weightDecay: 0.3, clip: 0.9, ema: 0.5 };
-  await using trainer = await disposable({ ...options, optimizer });
+  const trainer = opened(await createTrainer({ ...options, optimizer }));
   const p = Object.fromEntries(Object.entries(trainer.params).map(([k, { data }]) => [k, Array.from(data)]));
   const zeros = () => Object.fromEntries(Object.entries(p).map(([k, v]) => [k, v.map(() => 0)]));
   const [m, v, ema] = [zeros(), zeros(), structuredClone(p)];
@@ -95,7 +92,7 @@ test("six steps equal PyTorch's AdamW with clipping, written out, and the moving
         const decay = Math.min(0.5, (1 + t) / (10 + t));
         ema[name][i] = decay * ema[name][i] + (1 - decay) * p[name][i];
       }
-    const result = await trainer.step({ x, y }, lr);
+    const result = await trainer.step([{ x, y }], lr);
     expect(result.loss).toBeCloseTo(loss, 5);
     expect(result.metrics.double).toBeCloseTo(2 * loss, 5);
     expect(result.gradNorm).toBeCloseTo(norm, 5);
@@ -110,12 +107,12 @@ test("six steps equal PyTorch's AdamW with clipping, written out, and the moving
 });
 
 test("four micro-batches make the step of one batch with all their rows", async () => {
-  await using whole = await disposable({ ...options, build: build(16) });
-  await using parts = await disposable({ ...options, build: build(4) });
+  const whole = opened(await createTrainer({ ...options, build: build(16) }));
+  const parts = opened(await createTrainer({ ...options, build: build(4) }));
   const part = (array: Float32Array, i: number) => array.slice((i * array.length) / 4, ((i + 1) * array.length) / 4);
   for (let t = 0; t < 3; t++) {
     const { x, y } = data(16, t);
-    const one = await whole.step({ x, y }, 0.01);
+    const one = await whole.step([{ x, y }], 0.01);
     const four = await parts.step(
       [0, 1, 2, 3].map((i) => ({ x: f32([4, 3], part(x.data, i)), y: f32([4, 2], part(y.data, i)) })),
       0.01,
@@ -127,37 +124,60 @@ test("four micro-batches make the step of one batch with all their rows", async 
     for (const [i, value] of data.entries()) expect(parts.params[name].data[i]).toBeCloseTo(value, 4);
 });
 
+test("gradients summed in place equal a twin that writes fresh arrays, bit for bit", async () => {
+  const graph = new Graph();
+  const objective = build(8)(graph);
+  const slots = layOut([...graph.params].map(([name, { tensor }]) => ({ name, shape: tensor.shape as number[] })));
+  addGradientSums(graph, objective, slots);
+  const program = opened(await compile(graph, { threads: 2 }));
+  const trainer = opened(await createTrainer(options));
+  const flat = new Float32Array(slots.at(-1)!.end);
+  let fresh: Arrays = views(slots, flat.slice(), "before");
+  for (let t = 0; t < 5; t++) {
+    const feeds = { ...data(8, t), ...trainer.params };
+    await program.run({ ...feeds, ...views(slots, flat, "before") }, views(slots, flat, "after"));
+    const out = await program.run({ ...feeds, ...fresh });
+    fresh = Object.fromEntries(slots.map(({ name }) => [`before/${name}`, out[`after/${name}`]]));
+  }
+  for (const [name, { data }] of Object.entries(views(slots, flat, "before"))) {
+    expect(data.every((x) => x !== 0)).toBe(true);
+    expect(data).toEqual(fresh[name].data);
+  }
+});
+
 test("a classifier learns", async () => {
   const rows = 32;
-  await using trainer = await disposable({
-    threads: 1,
-    build(graph) {
-      const x = graph.input("x", "float32", [rows, 2]);
-      const label = graph.input("label", "int64", [rows]);
-      const hidden = tanh(
-        gemm(x, graph.param("a", [2, 16], { normal: 1 }), { c: graph.param("b", [16], { constant: 0 }) }),
-      );
-      const logits = gemm(hidden, graph.param("c", [16, 2], { normal: 0.3 }));
-      return { loss: neg(mean(gatherElements(logSoftmax(logits), reshape(label, [rows, 1])))) };
-    },
-  });
+  const trainer = opened(
+    await createTrainer({
+      threads: 1,
+      build(graph) {
+        const x = graph.input("x", "float32", [rows, 2]);
+        const label = graph.input("label", "int64", [rows]);
+        const hidden = tanh(
+          gemm(x, graph.param("a", [2, 16], { normal: 1 }), { c: graph.param("b", [16], { constant: 0 }) }),
+        );
+        const logits = gemm(hidden, graph.param("c", [16, 2], { normal: 0.3 }));
+        return { loss: neg(mean(gatherElements(logSoftmax(logits), reshape(label, [rows, 1])))) };
+      },
+    }),
+  );
   // Exclusive or: no linear model gets below ln 2.
   const losses: number[] = [];
   for (let t = 0; t < 150; t++) {
     const rng = new Rng(1, t);
     const x = Float32Array.from({ length: rows * 2 }, () => rng.uniform() * 2 - 1);
     const label = Array.from({ length: rows }, (_, i) => Number(x[2 * i] * x[2 * i + 1] > 0));
-    losses.push((await trainer.step({ x: f32([rows, 2], x), label: i64([rows], label) }, 0.05)).loss);
+    losses.push((await trainer.step([{ x: f32([rows, 2], x), label: i64([rows], label) }], 0.05)).loss);
   }
   expect(losses[0]).toBeGreaterThan(0.6);
   expect(losses.slice(-10).reduce((a, b) => a + b) / 10).toBeLessThan(0.2);
 });
 
 test("frozen parameters stay, the others and their moments move", async () => {
-  await using source = await disposable(options);
+  const source = opened(await createTrainer(options));
   const frozen = (name: string) => name.startsWith("up");
-  await using trainer = await disposable({ ...options, seed: 9, frozen, weights: source.params });
-  await trainer.step(data(8, 1), 0.01);
+  const trainer = opened(await createTrainer({ ...options, seed: 9, frozen, weights: source.params }));
+  await trainer.step([data(8, 1)], 0.01);
   expect(trainer.params["up.weight"].data).toEqual(source.params["up.weight"].data);
   expect(trainer.params["down.weight"].data).not.toEqual(source.params["down.weight"].data);
   expect(Object.keys(trainer.state().arrays).filter((n) => n.startsWith("m/"))).toEqual([
@@ -168,34 +188,36 @@ test("frozen parameters stay, the others and their moments move", async () => {
 });
 
 test("a parameter starts the same whatever else the model has", async () => {
-  await using one = await disposable(options);
-  await using two = await disposable({
-    ...options,
-    build(graph) {
-      const extra = graph.param("first", [2], { normal: 1 });
-      const { loss } = build(8)(graph);
-      return { loss: add(loss, mean(extra)) };
-    },
-  });
+  const one = opened(await createTrainer(options));
+  const two = opened(
+    await createTrainer({
+      ...options,
+      build(graph) {
+        const extra = graph.param("first", [2], { normal: 1 });
+        const { loss } = build(8)(graph);
+        return { loss: add(loss, mean(extra)) };
+      },
+    }),
+  );
   expect(two.params["up.weight"].data).toEqual(one.params["up.weight"].data);
   expect(Math.max(...one.params["down.weight"].data.map(Math.abs))).toBeLessThan(0.7);
   expect(one.params["up.bias"].data).toEqual(new Float32Array(5).fill(0.1));
-  await using other = await disposable({ ...options, seed: 4 });
+  const other = opened(await createTrainer({ ...options, seed: 4 }));
   expect(other.params["up.weight"].data).not.toEqual(one.params["up.weight"].data);
 });
 
 test("a step with NaN is refused and changes nothing", async () => {
-  await using trainer = await disposable({ ...options, optimizer: { ema: 0.9 } });
-  await trainer.step(data(8, 1), 0.01);
+  const trainer = opened(await createTrainer({ ...options, optimizer: { ema: 0.9 } }));
+  await trainer.step([data(8, 1)], 0.01);
   const before = snapshot(trainer);
   const bad = data(8, 2);
   bad.y.data[3] = Number.NaN;
-  await expect(trainer.step(bad, 0.01)).rejects.toMatchObject({
+  await expect(trainer.step([bad], 0.01)).rejects.toMatchObject({
     code: "DIVERGED",
-    message: expect.stringMatching(/step 1/),
+    message: expect.stringMatching(/step 2/),
   });
   expect(snapshot(trainer)).toEqual(before);
-  expect(trainer.steps).toBe(1);
+  expect(trainer.state().step).toBe(1);
 });
 
 test("weights that do not fit are refused", async () => {
@@ -204,9 +226,3 @@ test("weights that do not fit are refused", async () => {
   );
   await expect(createTrainer({ ...options, weights: { nobody: f32([4]) } })).rejects.toThrow(/nobody/);
 });
-
-async function disposable(how: TrainerOptions) {
-  const trainer = await createTrainer(how);
-  return Object.assign(Object.create(trainer), { [Symbol.asyncDispose]: () => trainer.dispose() }) as Trainer &
-    AsyncDisposable;
-}

@@ -2,9 +2,10 @@
  * One training step. Forward, backward and the sum over micro-batches are one ONNX graph; clipping, AdamW and the moving
  * average are one pass over flat arrays. Knows no data, files or schedule.
  */
-import { f32, fail, type NdArray, sizeOf } from "../base/index.ts";
+import { fail, type NdArray } from "../base/index.ts";
 import { add, Graph, gradients, showShape, type Tensor } from "../graph/index.ts";
 import { type Arrays, compile } from "../runtime/index.ts";
+import { copyInto, layOut, type Slot, views, type Weights } from "./flat.ts";
 import { initialise } from "./init.ts";
 import { type AdamW, adamWInit, adamWUpdate, clipScale, emaUpdate, globalNorm } from "./optimizer.ts";
 
@@ -52,162 +53,134 @@ export interface StepResult {
   metrics: Record<string, number>;
 }
 
-type Weights = Readonly<Record<string, NdArray<"float32">>>;
-
 /** Everything that changes while training, as views of the live arrays. */
 export interface TrainerState {
-  step: number;
-  arrays: Weights;
+  /** Updates done. */
+  readonly step: number;
+  /** Named "params/NAME", "m/NAME", "v/NAME" and, where an average is kept, "ema/NAME". */
+  readonly arrays: Weights;
 }
 
 export interface Trainer {
   /** Live values by name. */
   readonly params: Weights;
-  /** Moving averages (and frozen parameters as they are); `params` itself when no average is kept. */
+  /** Moving averages (frozen parameters as they are); `params` itself when no average is kept. */
   readonly ema: Weights;
-  /** Updates done so far. */
-  readonly steps: number;
-  /** One update from one batch, or from several micro-batches as if they were one. Errors: DIVERGED, nothing changed. */
-  step(batches: Arrays | readonly Arrays[], lr: number): Promise<StepResult>;
-  /** Arrays are named "params/NAME", "m/NAME", "v/NAME", "ema/NAME". */
+  /**
+   * One update from the mean gradient over micro-batches, as if they were one batch.
+   * Errors: DIVERGED when loss or gradients are not finite; then nothing has changed.
+   */
+  step(batches: readonly Arrays[], lr: number): Promise<StepResult>;
   state(): TrainerState;
-  /** Continues from a state. Errors: BAD_WEIGHTS when an array is missing or has another shape. */
-  load(step: number, get: (name: string, shape: readonly number[]) => NdArray): void;
+  /** Goes on from a state. Errors: BAD_WEIGHTS for an array of another shape. */
+  load(step: number, array: (name: string) => NdArray): void;
   dispose(): Promise<void>;
-}
-
-interface Slot {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly start: number;
-  readonly end: number;
 }
 
 const decaysByDefault = (name: string, shape: readonly number[]) => shape.length > 1 && !name.includes("embed");
 
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
-  const { build, seed = 0, weights = {}, frozen = () => false, decays = decaysByDefault } = options;
+  const { frozen = () => false, decays = decaysByDefault } = options;
   const optimizer = { ...OPTIMIZER, ...options.optimizer };
   const graph = new Graph();
-  const objective = build(graph);
+  const objective = options.build(graph);
 
-  // Trained parameters come first, so that the optimiser's arrays are a prefix of the parameters.
-  const all = [...graph.params].map(([name, { tensor, init }]) => ({ name, tensor, init, fixed: frozen(name) }));
-  all.sort((a, b) => Number(a.fixed) - Number(b.fixed));
-  const slots: Slot[] = [];
-  let total = 0;
-  for (const { name, tensor } of all) {
-    const shape = tensor.shape as number[];
-    slots.push({ name, shape, start: total, end: (total += sizeOf(shape)) });
-  }
-  const trained = slots.filter((_, i) => !all[i].fixed);
+  // Trained parameters come first, so that everything the optimiser owns is a prefix of the values.
+  const all = [...graph.params].map(([name, { tensor }]) => ({ name, shape: tensor.shape as readonly number[] }));
+  const trained = layOut(all.filter(({ name }) => !frozen(name)));
+  const slots = layOut([...trained, ...all.filter(({ name }) => frozen(name))]);
   if (!trained.length) fail("nothing to train", { expected: "a parameter that is not frozen", code: "BAD_GRAPH" });
-  const trainedSize = trained.at(-1)!.end;
-
-  const wanted = trained.map(({ name }) => graph.params.get(name)!.tensor);
-  for (const [i, g] of gradients(objective.loss, wanted).entries()) {
-    const { name, shape } = trained[i];
-    // Reader and writer of a sum are the same node, so it may be updated in place.
-    graph.output(`grad/${name}`, add(graph.input(`sum/${name}`, "float32", shape), g));
-  }
-  graph.output("loss", objective.loss);
-  for (const [name, value] of Object.entries(objective.metrics ?? {})) {
-    if (sizeOf(value.shape as number[]) !== 1)
-      fail("a metric is one number", { where: name, got: showShape(value.shape), code: "BAD_GRAPH" });
-    graph.output(`metric/${name}`, value);
-  }
-  const program = await compile(graph, { threads: options.threads, spinning: options.spinning });
-
-  const values = new Float32Array(total);
-  const grads = new Float32Array(trainedSize);
-  const moments = adamWInit(trainedSize);
-  const average = optimizer.ema ? new Float32Array(trainedSize) : undefined;
+  const values = new Float32Array(slots.at(-1)!.end);
   const params = views(slots, values);
-  const ema = average ? { ...params, ...views(trained, average) } : params;
-  const sums = prefixed("sum", views(trained, grads));
-  const gradViews = prefixed("grad", views(trained, grads));
+  startValues(params, graph, options);
 
-  for (const name of Object.keys(weights))
-    if (!(name in params))
-      fail("weights for a parameter that the model does not have", { where: name, code: "BAD_WEIGHTS" });
-  for (const { name, init, fixed } of all) {
-    if (weights[name]) copyInto(params[name], weights[name], name);
-    else if (fixed) fail("a frozen parameter needs weights", { where: name, code: "BAD_WEIGHTS" });
-    else initialise(params[name].data, init, seed, name);
-  }
-  average?.set(values.subarray(0, trainedSize));
+  const own = values.subarray(0, trained.at(-1)!.end);
+  const grads = new Float32Array(own.length);
+  const moments = adamWInit(own.length);
+  const average = optimizer.ema ? own.slice() : undefined;
+  const arrays: Weights = {
+    ...views(slots, values, "params"),
+    ...views(trained, moments.m, "m"),
+    ...views(trained, moments.v, "v"),
+    ...(average && views(trained, average, "ema")),
+  };
+
+  addGradientSums(graph, objective, trained);
+  const program = await compile(graph, { threads: options.threads, spinning: options.spinning });
+  const feeds = { ...params, ...views(trained, grads, "before") };
+  const into = views(trained, grads, "after");
   let steps = 0;
 
-  async function step(batches: Arrays | readonly Arrays[], lr: number): Promise<StepResult> {
-    const list = Array.isArray(batches) ? (batches as readonly Arrays[]) : [batches as Arrays];
-    grads.fill(0);
-    let loss = 0;
-    const metrics: Record<string, number> = {};
-    for (const batch of list) {
-      const out = await program.run({ ...batch, ...params, ...sums }, gradViews);
-      loss += number(out.loss) / list.length;
-      for (const name of Object.keys(objective.metrics ?? {}))
-        metrics[name] = (metrics[name] ?? 0) + number(out[`metric/${name}`]) / list.length;
-    }
-    const gradNorm = globalNorm(grads) / list.length;
-    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
-      fail(`training diverged at step ${steps}`, {
-        expected: "a finite loss and finite gradients",
-        got: `loss ${loss}, gradient norm ${gradNorm}`,
-        hint: "Lower the learning rate or lengthen the warm-up, and go on from the last checkpoint.",
-        code: "DIVERGED",
-      });
+  function update(lr: number, scale: number): void {
     steps++;
-    const scale = clipScale(gradNorm, optimizer.clip) / list.length;
-    for (const { name, shape, start, end } of trained)
-      adamWUpdate(
-        values.subarray(start, end),
-        grads.subarray(start, end),
-        { m: moments.m.subarray(start, end), v: moments.v.subarray(start, end) },
-        { ...optimizer, lr, count: steps, scale, weightDecay: decays(name, shape) ? optimizer.weightDecay : 0 },
-      );
-    if (average) emaUpdate(average, values.subarray(0, trainedSize), optimizer.ema, steps);
-    return { loss, gradNorm, metrics };
+    for (const { name, shape, start, end } of trained) {
+      const part = (flat: Float32Array) => flat.subarray(start, end);
+      const weightDecay = decays(name, shape) ? optimizer.weightDecay : 0;
+      const how = { ...optimizer, weightDecay, lr, scale, count: steps };
+      adamWUpdate(part(values), part(grads), { m: part(moments.m), v: part(moments.v) }, how);
+    }
+    if (average) emaUpdate(average, own, optimizer.ema, steps);
   }
-
-  const arrays: Weights = {
-    ...prefixed("params", params),
-    ...prefixed("m", views(trained, moments.m)),
-    ...prefixed("v", views(trained, moments.v)),
-    ...(average ? prefixed("ema", views(trained, average)) : {}),
-  };
 
   return {
     params,
-    ema,
-    get steps() {
-      return steps;
+    ema: average ? { ...params, ...views(trained, average) } : params,
+    async step(batches, lr) {
+      grads.fill(0);
+      let loss = 0;
+      const metrics: Record<string, number> = {};
+      for (const batch of batches) {
+        const out = await program.run({ ...batch, ...feeds }, into);
+        const mean = (name: string) => (out[name].data as Float32Array)[0] / batches.length;
+        loss += mean("loss");
+        for (const name of Object.keys(objective.metrics ?? {}))
+          metrics[name] = (metrics[name] ?? 0) + mean(`metric/${name}`);
+      }
+      const gradNorm = globalNorm(grads) / batches.length;
+      if (!Number.isFinite(loss + gradNorm))
+        fail(`training diverged at step ${steps + 1}`, {
+          expected: "a finite loss and finite gradients",
+          got: `loss ${loss}, gradient norm ${gradNorm}`,
+          hint: "Lower the learning rate or lengthen the warm-up.",
+          code: "DIVERGED",
+        });
+      update(lr, clipScale(gradNorm, optimizer.clip) / batches.length);
+      return { loss, gradNorm, metrics };
     },
-    step,
     state: () => ({ step: steps, arrays }),
-    load(at, get) {
-      for (const [name, array] of Object.entries(arrays)) copyInto(array, get(name, array.shape), name);
-      steps = at;
+    load(step, array) {
+      for (const [name, to] of Object.entries(arrays)) copyInto(to, array(name), name);
+      steps = step;
     },
     dispose: () => program.dispose(),
   };
 }
 
-const number = (array: NdArray): number => (array.data as Float32Array)[0];
+/**
+ * Completes a graph: outputs "loss", "metric/NAME" and, for each parameter, "after/NAME" = "before/NAME" + its gradient.
+ * One node reads the old sum and writes the new one, so before and after may be the same array.
+ */
+export function addGradientSums(graph: Graph, { loss, metrics = {} }: Objective, params: readonly Slot[]): void {
+  const tensors = params.map(({ name }) => graph.params.get(name)!.tensor);
+  for (const [i, gradient] of gradients(loss, tensors).entries()) {
+    const { name, shape } = params[i];
+    graph.output(`after/${name}`, add(graph.input(`before/${name}`, "float32", shape), gradient));
+  }
+  graph.output("loss", loss);
+  for (const [name, value] of Object.entries(metrics)) {
+    if (value.shape.some((d) => d !== 1))
+      fail("a metric is one number", { where: name, got: showShape(value.shape), code: "BAD_GRAPH" });
+    graph.output(`metric/${name}`, value);
+  }
+}
 
-const views = (slots: readonly Slot[], flat: Float32Array): Weights =>
-  Object.fromEntries(slots.map(({ name, shape, start, end }) => [name, f32(shape, flat.subarray(start, end))]));
-
-const prefixed = (prefix: string, arrays: Weights): Weights =>
-  Object.fromEntries(Object.entries(arrays).map(([name, array]) => [`${prefix}/${name}`, array]));
-
-function copyInto(to: NdArray<"float32">, from: NdArray, name: string): void {
-  if (from.dtype !== "float32" || from.shape.join() !== to.shape.join())
-    fail("these weights do not fit the parameter", {
-      where: name,
-      expected: `float32${showShape(to.shape)}`,
-      got: `${from.dtype}${showShape(from.shape)}`,
-      code: "BAD_WEIGHTS",
-    });
-  to.data.set(from.data as Float32Array);
+/** Values that were given, or those that each parameter starts from. */
+function startValues(params: Weights, graph: Graph, { weights = {}, frozen, seed = 0 }: TrainerOptions): void {
+  for (const name of Object.keys(weights))
+    if (!(name in params)) fail("the model has no such parameter", { where: name, code: "BAD_WEIGHTS" });
+  for (const [name, { init }] of graph.params) {
+    if (weights[name]) copyInto(params[name], weights[name], name);
+    else if (frozen?.(name)) fail("a frozen parameter needs weights", { where: name, code: "BAD_WEIGHTS" });
+    else initialise(params[name].data, init, seed, name);
+  }
 }
