@@ -96,7 +96,7 @@ test("a picture above the limit is refused before it is decoded", async () => {
 test("PNG text comes back, and the picture stays", async () => {
   const source = picture(2, 2, [1, 2, 3]);
   const text = fc.dictionary(
-    fc.stringMatching(/^[a-zA-Z]{1,79}$/),
+    fc.string({ minLength: 1, maxLength: 79, unit: fc.constantFrom("a", "b", "Z", "_", "9") }),
     fc.string({ unit: "grapheme" }).filter((s) => !s.includes("\0")),
     { noNullPrototype: true },
   );

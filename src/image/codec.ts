@@ -1,6 +1,6 @@
 /** Picture files to pixels and back, through sharp (loaded when first used). Writes no files: it returns bytes. */
-import { fail } from "../base/index.ts";
-import { type Grey, type Picture, withChannels } from "./picture.ts";
+import { FewstepError, fail } from "../base/index.ts";
+import { type Grey, type Picture, type Raster, withChannels } from "./picture.ts";
 import { addPngText } from "./png-text.ts";
 
 /** Larger pictures are refused before they are decoded. */
@@ -54,13 +54,7 @@ async function load(path: string): Promise<Uint8Array> {
   }
 }
 
-interface Rgba {
-  width: number;
-  height: number;
-  data: Uint8Array;
-}
-
-async function readRgba(source: string | Uint8Array): Promise<Rgba> {
+async function readRgba(source: string | Uint8Array): Promise<Raster> {
   const bytes = typeof source === "string" ? await load(source) : source;
   const where = typeof source === "string" ? source : "picture";
   if (bytes.length === 0) fail("the picture file is empty", { where, code: "BAD_FILE" });
@@ -85,7 +79,7 @@ async function readRgba(source: string | Uint8Array): Promise<Rgba> {
     const { data, info } = await image.toColourspace("srgb").ensureAlpha().raw().toBuffer({ resolveWithObject: true });
     return withChannels({ width: info.width, height: info.height, data }, 4);
   } catch (error) {
-    if (!(error instanceof Error) || error.name === "FewstepError") throw error;
+    if (!(error instanceof Error) || error instanceof FewstepError) throw error;
     return fail("the picture is damaged or cut short", {
       where,
       code: "BAD_FILE",

@@ -1,19 +1,18 @@
 /** Pixels in memory. Nothing here knows files or models. */
 import { fail } from "../base/index.ts";
 
-/** 8-bit RGB, row by row: `data[(y * width + x) * 3 + channel]`. */
-export interface Picture {
+/** 8-bit pixels row by row, channels interleaved: `data[(y * width + x) * channels + channel]`. */
+export interface Raster {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array;
 }
 
-/** 8-bit grey, row by row; in masks 255 means "edit here". */
-export interface Grey {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
+/** RGB. */
+export type Picture = Raster;
+
+/** One channel; in masks 255 means "edit here". */
+export type Grey = Raster;
 
 /** A picture of one colour, or of `data`. Errors: a size that is not positive, or data of another length. */
 export function picture(
@@ -34,7 +33,7 @@ export function checkSize(width: number, height: number): void {
 }
 
 /** The raster itself, once it is known to have `channels` bytes per pixel. */
-export function withChannels<T extends Picture>(raster: T, channels: number): T {
+export function withChannels(raster: Raster, channels: number): Raster {
   const { width, height, data } = raster;
   if (data.length !== width * height * channels)
     fail("pixel data does not fill the picture", {

@@ -2,7 +2,7 @@
  * Antialiased resizing that gives the bytes Pillow gives: separable filters widened by the reduction, weights in 22-bit
  * fixed point, horizontal pass first, 8-bit values between the passes.
  */
-import { checkSize, type Grey, type Picture } from "./picture.ts";
+import { checkSize, type Raster } from "./picture.ts";
 
 export type Filter = "box" | "bilinear" | "bicubic" | "lanczos";
 
@@ -74,15 +74,15 @@ export interface Window {
 }
 
 /**
- * Resizes `source` (any number of channels) to `width` x `height`, or to a window of that result. Equal to Pillow 9's
- * `resize` byte for byte. Errors: a size below one pixel.
+ * Resizes `source` (any number of channels) to `width` x `height`, or to a window of that result. Equal to Pillow
+ * 9.4 byte for byte (newer ones may run the vertical pass first). Errors: a size below one pixel.
  */
-export function resize<T extends Picture | Grey>(
-  source: T,
+export function resize(
+  source: Raster,
   width: number,
   height: number,
   { filter = "bicubic", window = { x: 0, y: 0, width, height } }: { filter?: Filter; window?: Window } = {},
-): { width: number; height: number; data: Uint8Array } {
+): Raster {
   checkSize(width, height);
   const channels = source.data.length / (source.width * source.height);
   const across = tapsOf(source.width, width, filter, window.x, window.width);
@@ -106,7 +106,7 @@ const roundEven = (x: number): number => (x % 1 === 0.5 ? 2 * Math.round(x / 2) 
  * Resizes so that the shorter side has `side` pixels and cuts out the middle square (Show-o spec section 8). Equal to
  * torchvision's Resize and CenterCrop on Pillow pictures.
  */
-export function resizeAndCrop<T extends Picture | Grey>(source: T, side: number): Picture {
+export function resizeAndCrop(source: Raster, side: number): Raster {
   const { width: w, height: h } = source;
   const width = w <= h ? side : Math.trunc((side * w) / h);
   const height = w <= h ? Math.trunc((side * h) / w) : side;
