@@ -8,10 +8,13 @@ import {
   gemm,
   type Init,
   layerNormalization,
+  matmul,
   mul,
   reshape,
+  slice,
   staticDim,
   type Tensor,
+  transpose,
 } from "../graph/index.ts";
 
 const dim = (d: Dim) => staticDim(d, "a layer's width");
@@ -21,13 +24,30 @@ export interface LinearOptions {
   init?: Init;
 }
 
-/** y = x W' + b over the last axis; weight [out, in]. Leading axes are flattened so that the product is one Gemm. */
+/** y = x W' + b over the last axis; weight [out, in]. */
 export function linear(x: Tensor, out: number, { bias = true, init }: LinearOptions = {}): Tensor {
-  const width = dim(x.shape.at(-1)!);
-  const weight = x.graph.param("weight", [out, width], init);
-  const c = bias ? x.graph.param("bias", [out], { constant: 0 }) : undefined;
-  const rows = reshape(x, [x.shape.length === 2 ? x.shape[0] : -1, width]);
-  return reshape(gemm(rows, weight, { transB: true, c }), [...x.shape.slice(0, -1), out]);
+  const weight = x.graph.param("weight", [out, dim(x.shape.at(-1)!)], init);
+  return affine(x, weight, bias ? x.graph.param("bias", [out], { constant: 0 }) : undefined);
+}
+
+/** Outputs start ... end-1 of a linear layer that has `size` of them: the head of one modality. */
+export function linearRows(x: Tensor, size: number, start: number, end: number): Tensor {
+  const weight = x.graph.param("weight", [size, dim(x.shape.at(-1)!)]);
+  const bias = x.graph.param("bias", [size], { constant: 0 });
+  const part = (t: Tensor) => (end - start === size ? t : slice(t, 0, start, end));
+  return affine(x, part(weight), part(bias));
+}
+
+/** One Gemm over flattened leading axes; with two sizes still unknown a batched product, which needs no flattening. */
+function affine(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const lead = x.shape.slice(0, -1);
+  const [out, width] = weight.shape;
+  if (lead.filter((d) => typeof d === "string").length > 1) {
+    const product = matmul(x, transpose(weight, [1, 0]));
+    return bias ? add(product, bias) : product;
+  }
+  const rows = reshape(x, [lead.length === 1 ? lead[0] : -1, width]);
+  return reshape(gemm(rows, weight, { transB: true, c: bias }), [...lead, out]);
 }
 
 /** Over the last axis, with weight and bias. */

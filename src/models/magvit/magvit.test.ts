@@ -16,7 +16,8 @@ const config: MagvitConfig = {
   decoder: { ...half, chMult: [1, 1, 1, 2, 1], numResBlocks: [1, 2, 1, 1, 1] },
   normEps: 1e-6,
 };
-const golden = (file: string) => readSafetensors(new URL(`../../../test/golden-data/show-o/${file}`, import.meta.url).pathname);
+const golden = (file: string) =>
+  readSafetensors(new URL(`../../../test/golden-data/show-o/${file}`, import.meta.url).pathname);
 const weights = await golden("magvit.safetensors");
 const cases = await golden("cases_magvit.safetensors");
 const [magvit, recorded] = await Promise.all(
@@ -45,7 +46,9 @@ test("encoding gives the recorded latents and ids", async () => {
   graph.output("entropy", losses.entropy);
   const program = await compile(graph, { weights: (n) => magvit.get(n) });
   const out = await program.run({ pixels });
-  expect(largestError(out.z.data as Float32Array, recorded.get("magvit_encode.z")!.data as Float32Array)).toBeLessThan(1e-4);
+  expect(largestError(out.z.data as Float32Array, recorded.get("magvit_encode.z")!.data as Float32Array)).toBeLessThan(
+    1e-4,
+  );
   expect(Array.from(out.ids.data, Number)).toEqual(Array.from(recorded.get("magvit_encode.ids")!.data, Number));
   expect((out.commitment.data as Float32Array)[0]).toBeCloseTo(0.04947832, 5);
   expect((out.entropy.data as Float32Array)[0]).toBeCloseTo(-0.02874339, 5);
@@ -59,7 +62,12 @@ test.each(["magvit_decode", "magvit_decode_rect"])("%s gives the recorded pixels
   const [height, width] = want.shape.slice(2).map((d) => d / 16);
   graph.output("pixels", decodeCodes(codesOf(tokens, 6, height, width), config));
   const program = await compile(graph, { weights: (n) => magvit.get(n) });
-  const flat = { ...ids, shape: tokens.shape as number[], dtype: "int64" as const, data: BigInt64Array.from(Array.from(ids.data, (x) => BigInt(x))) };
+  const flat = {
+    ...ids,
+    shape: tokens.shape as number[],
+    dtype: "int64" as const,
+    data: BigInt64Array.from(Array.from(ids.data, (x) => BigInt(x))),
+  };
   const out = await program.run({ ids: flat });
   expect(out.pixels.shape).toEqual(want.shape);
   expect(largestError(out.pixels.data as Float32Array, want.data as Float32Array)).toBeLessThan(1e-4);

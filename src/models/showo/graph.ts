@@ -1,0 +1,141 @@
+/**
+ * Show-o as graph functions: Phi-1.5 with query/key layer norm, parallel residual and partial rotary embedding
+ * (Show-o spec section 2). One definition serves training, full forwards and cached inference.
+ */
+import { f32, type NdArray } from "../../base/index.ts";
+import {
+  add,
+  concat,
+  cos,
+  gelu,
+  matmul,
+  mul,
+  reshape,
+  sin,
+  slice,
+  softmax,
+  sub,
+  type Tensor,
+  transpose,
+} from "../../graph/index.ts";
+import { embedding, layerNorm, linear, linearRows } from "../../nn/index.ts";
+import type { ShowoConfig } from "./config.ts";
+import { headColumns, vocabularyOf } from "./sequence.ts";
+
+/** Keys (normed and rotated) and values of one layer, token-major [B, T, H, d]. */
+export interface KeyValue {
+  k: Tensor;
+  v: Tensor;
+}
+
+export interface BodyInputs {
+  /** int64 [B, M]. */
+  ids: Tensor;
+  /** float32 [M]; only differences matter. */
+  positions: Tensor;
+  /** Added to attention scores, broadcast to [B, H, M, T]; T counts the past first. */
+  bias: Tensor;
+  /** Cached keys and values, one per layer. */
+  past?: readonly KeyValue[];
+}
+
+/** Runs all layers: hidden states [B, M, D] after the final norm, and the keys and values of the M new tokens. */
+export function showoBody(
+  config: ShowoConfig,
+  { ids, positions, bias, past }: BodyInputs,
+): { hidden: Tensor; present: KeyValue[] } {
+  const graph = ids.graph;
+  const present: KeyValue[] = [];
+  const hidden = graph.scope("showo.model", () => {
+    let x = graph.scope("embed_tokens", () => embedding(ids, vocabularyOf(config).size, config.hiddenSize));
+    const rotation = rotary(config, positions);
+    for (let l = 0; l < config.layers; l++)
+      graph.scope(`layers.${l}`, () => {
+        const h = graph.scope("input_layernorm", () => layerNorm(x, config.normEps));
+        const { out, kv } = graph.scope("self_attn", () => attention(config, h, rotation, bias, past?.[l]));
+        const mlp = graph.scope("mlp", () => feedForward(config, h));
+        x = add(x, add(out, mlp));
+        present.push(kv);
+      });
+    return graph.scope("final_layernorm", () => layerNorm(x, config.normEps));
+  });
+  return { hidden, present };
+}
+
+interface Rotation {
+  /** [M, 1, r/2] */
+  cos: Tensor;
+  sin: Tensor;
+  half: number;
+}
+
+/** Angles position * theta^(-2j/r) of the rotated dimensions, the "half" layout. */
+function rotary({ hiddenSize, heads, rotaryFraction, ropeTheta }: ShowoConfig, positions: Tensor): Rotation {
+  const rotated = Math.floor((hiddenSize / heads) * rotaryFraction);
+  const half = rotated / 2;
+  const frequencies = Float32Array.from({ length: half }, (_, j) => ropeTheta ** ((-2 * j) / rotated));
+  const angles = mul(
+    reshape(positions, [positions.shape[0], 1, 1]),
+    positions.graph.constant(f32([1, 1, half], frequencies)),
+  );
+  return { cos: cos(angles), sin: sin(angles), half };
+}
+
+/** [B, M, H, d] -> the same with the first dimensions rotated. */
+function rotate(x: Tensor, { cos, sin, half }: Rotation): Tensor {
+  const a = slice(x, 3, 0, half);
+  const b = slice(x, 3, half, 2 * half);
+  const rest = slice(x, 3, 2 * half);
+  return concat([sub(mul(a, cos), mul(b, sin)), add(mul(b, cos), mul(a, sin)), rest], 3);
+}
+
+function attention(
+  config: ShowoConfig,
+  h: Tensor,
+  rotation: Rotation,
+  bias: Tensor,
+  past?: KeyValue,
+): { out: Tensor; kv: KeyValue } {
+  const { hiddenSize, heads, normEps } = config;
+  const graph = h.graph;
+  const width = hiddenSize / heads;
+  const [batch, length] = h.shape;
+  const project = (name: string) =>
+    reshape(
+      graph.scope(name, () => linear(h, hiddenSize)),
+      [batch, length, heads, width],
+    );
+  const normed = (name: "q" | "k") => {
+    const x = project(`${name}_proj`);
+    return rotate(
+      graph.scope(`${name}_layernorm`, () => layerNorm(x, normEps)),
+      rotation,
+    );
+  };
+  const q = mul(normed("q"), width ** -0.5);
+  const kv = { k: normed("k"), v: project("v_proj") };
+  const k = past ? concat([past.k, kv.k], 1) : kv.k;
+  const v = past ? concat([past.v, kv.v], 1) : kv.v;
+  const scores = add(matmul(transpose(q, [0, 2, 1, 3]), transpose(k, [0, 2, 3, 1])), bias);
+  const mixed = transpose(matmul(softmax(scores), transpose(v, [0, 2, 1, 3])), [0, 2, 1, 3]);
+  const flat = reshape(mixed, [batch, length, hiddenSize]);
+  return { out: graph.scope("dense", () => linear(flat, hiddenSize)), kv };
+}
+
+function feedForward({ hiddenSize, mlpSize }: ShowoConfig, h: Tensor): Tensor {
+  const wide = gelu(h.graph.scope("fc1", () => linear(h, mlpSize)));
+  return h.graph.scope("fc2", () => linear(wide, hiddenSize));
+}
+
+/** Logits of hidden states [..., D] over all columns of the vocabulary, or only those of text or of the codebook. */
+export function showoHead(config: ShowoConfig, hidden: Tensor, columns: "all" | "text" | "image" = "all"): Tensor {
+  const { start, end } = headColumns(config, columns);
+  return hidden.graph.scope("showo.lm_head", () => linearRows(hidden, vocabularyOf(config).size, start, end));
+}
+
+/** Positions 0 ... length-1, from `start`. */
+export const positionsFrom = (start: number, length: number): NdArray<"float32"> =>
+  f32(
+    [length],
+    Float32Array.from({ length }, (_, i) => start + i),
+  );

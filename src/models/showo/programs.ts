@@ -1,0 +1,104 @@
+/**
+ * The inference programs of Show-o, each compiled when first needed. Exact savings over a full forward (Show-o spec
+ * section 9): the text prefix is computed once, no padding rows exist, heads give only the columns asked for, text has
+ * a key/value cache.
+ */
+import type { NdArray } from "../../base/index.ts";
+import { add, Graph, mul, reshape, slice, sub, type Tensor } from "../../graph/index.ts";
+import { type CompileOptions, compile, type Program } from "../../runtime/index.ts";
+import type { ShowoConfig } from "./config.ts";
+import { type KeyValue, showoBody, showoHead } from "./graph.ts";
+
+export type Weights = (name: string) => NdArray | undefined;
+
+export interface ShowoPrograms {
+  readonly config: ShowoConfig;
+  /** Prefix text: ids [1, M], bias [1, 1, M, M], positions [M] -> keys and values. */
+  prefix(): Promise<Program>;
+  /** Picture rows on cached prefixes: logits [B, N, C]; guided: twice the rows and a scalar `guidance` in, B out. */
+  denoise(guided: boolean): Promise<Program>;
+  /** New tokens on a cache: logits [1, M, columns], keys and values of the new tokens. */
+  text(columns: "text" | "all"): Promise<Program>;
+  /** Everything, for comparison and training-like use: ids [B, L], bias [B, 1, L, L] -> logits [B, L, V]. */
+  full(): Promise<Program>;
+  dispose(): Promise<void>;
+}
+
+export function showoPrograms(config: ShowoConfig, weights: Weights, options: CompileOptions = {}): ShowoPrograms {
+  const made = new Map<string, Promise<Program>>();
+  const once = (name: string, build: (graph: Graph) => void): Promise<Program> => {
+    const known = made.get(name);
+    if (known) return known;
+    const graph = new Graph();
+    build(graph);
+    const program = compile(graph, { ...options, weights });
+    made.set(name, program);
+    return program;
+  };
+  return {
+    config,
+    prefix: () => once("prefix", (g) => buildPrefix(config, g)),
+    denoise: (guided) => once(`denoise ${guided}`, (g) => buildDenoise(config, g, guided)),
+    text: (columns) => once(`text ${columns}`, (g) => buildText(config, g, columns)),
+    full: () => once("full", (g) => buildFull(config, g)),
+    async dispose() {
+      for (const program of made.values()) await (await program).dispose();
+      made.clear();
+    },
+  };
+}
+
+const pastInputs = ({ layers, heads, hiddenSize }: ShowoConfig, g: Graph, batch: number | string): KeyValue[] =>
+  Array.from({ length: layers }, (_, l) => ({
+    k: g.input(`past_k_${l}`, "float32", [batch, "P", heads, hiddenSize / heads]),
+    v: g.input(`past_v_${l}`, "float32", [batch, "P", heads, hiddenSize / heads]),
+  }));
+
+function presentOutputs(g: Graph, present: readonly KeyValue[]): void {
+  for (const [l, { k, v }] of present.entries()) {
+    g.output(`k_${l}`, k);
+    g.output(`v_${l}`, v);
+  }
+}
+
+function buildPrefix(config: ShowoConfig, g: Graph): void {
+  const ids = g.input("ids", "int64", [1, "M"]);
+  const positions = g.input("positions", "float32", ["M"]);
+  const bias = g.input("bias", "float32", [1, 1, "M", "M"]);
+  presentOutputs(g, showoBody(config, { ids, positions, bias }).present);
+}
+
+function buildDenoise(config: ShowoConfig, g: Graph, guided: boolean): void {
+  const tokens = config.imageTokens;
+  const batch = guided ? "2*B" : "B";
+  const ids = g.input("ids", "int64", [batch, tokens + 2]);
+  const positions = g.input("positions", "float32", [tokens + 2]);
+  const bias = g.input("bias", "float32", [batch, 1, 1, `P+${tokens + 2}`]);
+  const { hidden } = showoBody(config, { ids, positions, bias, past: pastInputs(config, g, batch) });
+  const logits = showoHead(config, slice(hidden, 1, 1, tokens + 1), "image");
+  g.output("logits", guided ? guide(logits, g.input("guidance", "float32", []), config) : logits);
+}
+
+/** (1 + g) * asked - g * unasked; rows come in pairs. */
+function guide(logits: Tensor, guidance: Tensor, { imageTokens, codebookSize }: ShowoConfig): Tensor {
+  const pairs = reshape(logits, [-1, 2, imageTokens, codebookSize]);
+  const asked = slice(pairs, 1, 0, 1);
+  const unasked = slice(pairs, 1, 1, 2);
+  return reshape(add(asked, mul(sub(asked, unasked), guidance)), [-1, imageTokens, codebookSize]);
+}
+
+function buildText(config: ShowoConfig, g: Graph, columns: "text" | "all"): void {
+  const ids = g.input("ids", "int64", [1, "M"]);
+  const positions = g.input("positions", "float32", ["M"]);
+  const bias = g.input("bias", "float32", [1, 1, "M", "P+M"]);
+  const { hidden, present } = showoBody(config, { ids, positions, bias, past: pastInputs(config, g, 1) });
+  g.output("logits", showoHead(config, hidden, columns));
+  presentOutputs(g, present);
+}
+
+function buildFull(config: ShowoConfig, g: Graph): void {
+  const ids = g.input("ids", "int64", ["B", "L"]);
+  const positions = g.input("positions", "float32", ["L"]);
+  const bias = g.input("bias", "float32", ["B", 1, "L", "L"]);
+  g.output("logits", showoHead(config, showoBody(config, { ids, positions, bias }).hidden));
+}
