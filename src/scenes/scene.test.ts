@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { beforeAll, expect, test } from "vitest";
 import { type Atlas, loadAtlas, spriteOf } from "./atlas.ts";
 import { DOMAINS, type Domain, TASKS, type Task } from "./domains.ts";
-import { makeScene, type Scene, type SceneOptions } from "./scene.ts";
+import { makeScene, type Scene, type SceneOptions, sketchScene } from "./scene.ts";
 
 let atlas: Atlas;
 beforeAll(async () => {
@@ -93,6 +93,21 @@ test.each(domains)("%s: tasks come in the stated proportions and show what they 
   for (const n of [2, 3, 4])
     expect(Math.abs(counts.filter((count) => count === n).length / counts.length - 1 / 3)).toBeLessThan(0.09);
 });
+
+test.each(domains)(
+  "%s: no relation that one could argue about, no colour that its background swallows",
+  (_, domain) => {
+    const unclear = Array.from({ length: 3000 }, (_, index) =>
+      sketchScene(domain, { seed: 6, index, split: "train" }),
+    ).filter(({ objects, background }) => {
+      const [a, b] = objects.map(({ class: name, x, y, size }) => ({ name, x: x + size / 2, y: y + size / 2 }));
+      const diagonal = b && a.name !== b.name && Math.abs(Math.abs(a.x - b.x) - Math.abs(a.y - b.y)) < 8;
+      const swallowed = { night: "black", snow: "white", table: "brown", wall: "red" }[background as "night"];
+      return diagonal || objects.some(({ color }) => color && color === swallowed);
+    });
+    expect(unclear.map(({ caption }) => caption)).toEqual([]);
+  },
+);
 
 test("a caller may choose the tasks, and is told of what cannot be", () => {
   const two = scenes(DOMAINS.easy, 200, { tasks: { counting: 1, position: 3 } });
