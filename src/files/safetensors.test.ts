@@ -112,6 +112,16 @@ test("types that NdArray lacks widen", () => {
   expect(read.get("s")).toEqual(nd("int32", [2], Int32Array.of(-300, 7)));
 });
 
+test("tensors longer than a chunk are whole, also as float16", () => {
+  const data = Float32Array.from({ length: 2 ** 20 + 5 }, (_, i) => i % 2048);
+  const w = nd("float32", [data.length], data);
+  for (const dtype of [undefined, "float16"] as const) {
+    const back = readSafetensors(encode({ w }, {}, { dtype })).float32("w").data;
+    // expect's own comparison takes a minute for a million numbers.
+    expect(Buffer.compare(new Uint8Array(back.buffer), new Uint8Array(data.buffer))).toBe(0);
+  }
+});
+
 test("float32 stores as float16 on request, integers stay", () => {
   const bytes = encode({ w: f32([3], [1, 65504, 2 ** -24]), n: i64([1], [5]) }, {}, { dtype: "float16" });
   const read = readSafetensors(bytes);
