@@ -17,7 +17,7 @@ export async function finish<S extends DecodeState>(trajectory: Trajectory<S>): 
 }
 
 /** Rounds halves to the even neighbour, as Python does. */
-function roundHalfEven(x: number): number {
+export function roundHalfEven(x: number): number {
   const low = Math.floor(x);
   return x - low === 0.5 ? low + (low % 2) : Math.round(x);
 }

@@ -1,6 +1,18 @@
 /** Training: a task, an optimiser, a loop that survives being killed. */
 export { type ExportOptions, exportWeights } from "./checkpoint.ts";
 export { type Progress, type TrainOptions, type TrainTask, train } from "./loop.ts";
+export {
+  type MaskedPicture,
+  maskForTraining,
+  PRETRAIN_TASKS,
+  PRETRAIN_WEIGHTS,
+  type PretrainLosses,
+  type PretrainOptions,
+  type PretrainTask,
+  pretrainFeeds,
+  pretrainLosses,
+  targetsOf,
+} from "./pretrain-losses.ts";
 export { learningRate, type Schedule } from "./schedule.ts";
 export {
   createTrainer,
