@@ -107,8 +107,10 @@ test("six steps equal PyTorch's AdamW with clipping, written out, and the moving
 });
 
 test("four micro-batches make the step of one batch with all their rows", async () => {
-  const whole = opened(await createTrainer({ ...options, build: build(16) }));
-  const parts = opened(await createTrainer({ ...options, build: build(4) }));
+  // With a small epsilon AdamW would forgive gradients that are four times too large.
+  const optimizer = { epsilon: 0.3, clip: 100 };
+  const whole = opened(await createTrainer({ ...options, optimizer, build: build(16) }));
+  const parts = opened(await createTrainer({ ...options, optimizer, build: build(4) }));
   const part = (array: Float32Array, i: number) => array.slice((i * array.length) / 4, ((i + 1) * array.length) / 4);
   for (let t = 0; t < 3; t++) {
     const { x, y } = data(16, t);
@@ -200,7 +202,11 @@ test("a parameter starts the same whatever else the model has", async () => {
     }),
   );
   expect(two.params["up.weight"].data).toEqual(one.params["up.weight"].data);
-  expect(Math.max(...one.params["down.weight"].data.map(Math.abs))).toBeLessThan(0.7);
+  const uniform = [...one.params["down.weight"].data].sort((a, b) => a - b);
+  expect(uniform[0]).toBeGreaterThan(-0.7);
+  expect(uniform[1]).toBeLessThan(-0.2);
+  expect(uniform[8]).toBeGreaterThan(0.2);
+  expect(uniform[9]).toBeLessThan(0.7);
   expect(one.params["up.bias"].data).toEqual(new Float32Array(5).fill(0.1));
   const other = opened(await createTrainer({ ...options, seed: 4 }));
   expect(other.params["up.weight"].data).not.toEqual(one.params["up.weight"].data);
