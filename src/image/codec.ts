@@ -76,7 +76,7 @@ async function readRgba(source: string | Uint8Array): Promise<Raster> {
         got: `${width} x ${height} = ${(width * height) / 1e6} megapixels`,
         hint: "Make it smaller first.",
       });
-    const { data, info } = await image.toColourspace("srgb").ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+    const { data, info } = await image.ensureAlpha().raw().toBuffer({ resolveWithObject: true });
     return withChannels({ width: info.width, height: info.height, data }, 4);
   } catch (error) {
     if (!(error instanceof Error) || error instanceof FewstepError) throw error;

@@ -76,11 +76,14 @@ test("rectangles and lines", () => {
 });
 
 test("paste cuts off what lies outside", () => {
-  const target = picture(3, 2);
-  paste(target, picture(2, 2, [0, 0, 0]), -1, 1);
-  paste(target, picture(2, 2, [0, 0, 0]), 2, -1);
-  paste(target, picture(2, 2, [0, 0, 0]), 5, 5);
-  expect(show(target)).toEqual(["..#", "#.."]);
+  const pasted = (x: number, y: number) => {
+    const target = picture(3, 2);
+    paste(target, picture(2, 2, [0, 0, 0]), x, y);
+    return show(target);
+  };
+  expect(pasted(-1, 1)).toEqual(["...", "#.."]);
+  expect(pasted(2, -1)).toEqual(["..#", "..."]);
+  expect(pasted(5, 5)).toEqual(["...", "..."]);
 });
 
 test("a sheet centres pictures in rows and leaves room for the longest caption", () => {
@@ -94,6 +97,8 @@ test("a sheet centres pictures in rows and leaves room for the longest caption",
     ".##....",
     ".......",
   ]);
+  const [upright, flat] = [picture(1, 3, [0, 0, 0]), picture(3, 1, [0, 0, 0])];
+  expect(show(sheet([upright, flat], { columns: 2, gap: 0 }))).toEqual([".#....", ".#.###", ".#...."]);
   const wide = picture(40, 2, [0, 0, 0]);
   const one = sheet([wide, wide], { columns: 2, captions: ["x", "x"] }).height;
   expect(sheet([wide, wide], { columns: 2, captions: ["x", "x x x x x x x x"] }).height).toBe(one + 10);

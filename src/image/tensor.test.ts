@@ -39,6 +39,8 @@ test("postprocess splits a batch, clamps, and refuses NaN and other shapes", () 
     [0, 127, 254],
     [255, 0, 255],
   ]);
+  // In float32 this reaches 187, in float64 188.
+  expect(postprocess(f32([3, 1, 1], [0.47450974583625793, 0, 0]))[0].data[0]).toBe(187);
   expect(() => postprocess(f32([3, 1, 1], [0, Number.NaN, 0]))).toThrow("holds NaN");
   expect(() => postprocess(f32([1, 2, 2], [0, 0, 0, 0]))).toThrow("these are not pictures");
 });
@@ -50,13 +52,21 @@ test("the inpainting mask of the golden case gives its cells", () => {
 });
 
 test("a cell is edited from one half on, by the four middle pixels of each axis", () => {
-  const columns = (...white: number[]) => ({
+  const shaded = (grey: number, ...columns: number[]) => ({
     width: 32,
     height: 32,
-    data: Uint8Array.from({ length: 32 * 32 }, (_, i) => (white.includes(i % 32) ? 255 : 0)),
+    data: Uint8Array.from({ length: 32 * 32 }, (_, i) => (columns.includes(i % 32) ? grey : 0)),
   });
+  const columns = (...white: number[]) => shaded(255, ...white);
   // Weights of columns 6..9 of a cell: -3/32, 19/32, 19/32, -3/32.
   expect([...maskToCells(columns(6, 7, 24, 25), 2).data]).toEqual([1, 1, 1, 1]);
   expect([...maskToCells(columns(6, 7, 9, 24), 2).data]).toEqual([0, 1, 0, 1]);
   expect([...maskToCells(columns(0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15), 2).data]).toEqual([0, 0, 0, 0]);
+  // 215/255 * 19/32 = 0.5006, 214/255 * 19/32 = 0.4983.
+  expect([...maskToCells(shaded(215, 7, 24), 2).data]).toEqual([1, 1, 1, 1]);
+  expect([...maskToCells(shaded(214, 7, 24), 2).data]).toEqual([0, 0, 0, 0]);
+  // Cells of two pixels reach over the edge, which repeats.
+  expect([...maskToCells({ width: 4, height: 4, data: new Uint8Array(16).fill(128) }, 2, 4).data]).toEqual([
+    1, 1, 1, 1,
+  ]);
 });
