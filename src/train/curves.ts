@@ -10,7 +10,8 @@ const POINTS = 300;
 /** Draws loss and metrics of `log` into curves.png in the folder `out`; long runs are averaged to 300 points. */
 export async function drawCurves(log: string, out: string, title: string): Promise<void> {
   const records = readLog(log) as { [name: string]: number; step: number }[];
-  const names = Object.keys(records.at(-1) ?? {}).filter((name) => !ASIDE.has(name));
+  if (!records.length) return;
+  const names = Object.keys(records.at(-1)!).filter((name) => !ASIDE.has(name));
   const window = Math.ceil(records.length / POINTS);
   const series = names.map((name): Series => {
     const curve = { name, x: [] as number[], y: [] as number[] };
@@ -21,6 +22,6 @@ export async function drawCurves(log: string, out: string, title: string): Promi
     }
     return curve;
   });
-  const picture = plotCurves({ title, series, xLabel: "step", logY: true });
+  const picture = plotCurves({ title, series, xLabel: "step", logY: records.every(({ loss }) => loss > 0) });
   await writeAtomic(join(out, "curves.png"), await encodePicture(picture, "png"));
 }

@@ -95,6 +95,18 @@ test("a run leaves its config, records, samples and the last checkpoints, and so
   await expect(exportWeights(last, file, { only: () => false })).rejects.toThrow(/no weights to export/);
 });
 
+test("samples before the first report, and a loss below zero", async () => {
+  const out = fresh();
+  const below: TrainTask = {
+    ...task,
+    build: (graph) => ({ loss: sub(task.build(graph).loss, 100) }),
+    sample: async () => {},
+  };
+  await train({ ...options(out), task: below, every: { log: 20, save: 60, sample: 10 } });
+  expect(readdirSync(join(out, "samples")).length).toBe(6);
+  expect((await readPicture(join(out, "curves.png"))).width).toBe(1200);
+});
+
 test("every micro-batch is asked for once, in order", async () => {
   const asked: string[] = [];
   const counting: TrainTask = {
