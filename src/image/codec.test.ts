@@ -98,15 +98,18 @@ test("PNG text comes back, and the picture stays", async () => {
   const source = picture(2, 2, [1, 2, 3]);
   const text = fc.dictionary(
     fc.string({ minLength: 1, maxLength: 79, unit: fc.constantFrom("a", "b", "Z", "_", "9") }),
-    fc.string({ unit: "grapheme" }).filter((s) => !s.includes("\0")),
+    fc.string({ unit: fc.constantFrom("a", "\n", "\u00e9", "猫", "\u{1F600}") }),
     { noNullPrototype: true },
   );
   const png = await encodePicture(source);
   fc.assert(
-    fc.property(text, fc.string({ unit: "binary" }), (others, parameters) => {
-      fc.pre(!parameters.includes("\0") && parameters.isWellFormed());
-      expect(readPngText(addPngText(png, { ...others, parameters }))).toEqual({ ...others, parameters });
-    }),
+    fc.property(
+      text,
+      fc.string({ unit: fc.constantFrom("a", "\n", "\u00e9", "\u0080", "猫") }),
+      (others, parameters) => {
+        expect(readPngText(addPngText(png, { ...others, parameters }))).toEqual({ ...others, parameters });
+      },
+    ),
     { numRuns: 30 },
   );
   const bytes = await encodePicture(source, "png", { text: { parameters: "a cat, steps: 4", fewstep: '{"seed":7}' } });

@@ -117,10 +117,10 @@ export async function readMask(source: string | Uint8Array, mode: MaskMode = "au
   let byAlpha = mode === "alpha";
   for (let i = 3; mode === "auto" && !byAlpha && i < rgba.length; i += 4) byAlpha = rgba[i] < 255;
   for (let i = 0; i < data.length; i++) {
-    const [r, g, b, a] = rgba.subarray(i * 4, i * 4 + 4);
+    const at = i * 4;
     // Luminance as Pillow rounds it (ITU-R 601-2).
-    const grey = (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16;
-    data[i] = byAlpha ? 255 - a : mode === "black" ? 255 - grey : grey;
+    const grey = (rgba[at] * 19595 + rgba[at + 1] * 38470 + rgba[at + 2] * 7471 + 0x8000) >> 16;
+    data[i] = byAlpha ? 255 - rgba[at + 3] : mode === "black" ? 255 - grey : grey;
   }
   return { width, height, data };
 }
