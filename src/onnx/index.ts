@@ -1,4 +1,4 @@
 /** Graph to .onnx bytes and back. */
 export { printOnnx } from "./print.ts";
 export * from "./read.ts";
-export { type ExternalData, type WriteOptions, writeOnnx } from "./write.ts";
+export { type ExternalData, nodeName, type WriteOptions, writeOnnx } from "./write.ts";

@@ -1,7 +1,7 @@
 /** Graph to .onnx bytes: ONNX IR 10, operator set 21. Field numbers are those of onnx.proto3. */
 import { BYTES, fail, type NdArray, sizeOf } from "../base/index.ts";
 import { opDef } from "../graph/apply.ts";
-import { type Attribute, type Graph, ONNX_TYPE, showType, type Tensor } from "../graph/index.ts";
+import { type Attribute, type Graph, type Node, ONNX_TYPE, showType, type Tensor } from "../graph/index.ts";
 import { ProtoWriter } from "./protobuf-write.ts";
 
 const IR_VERSION = 10;
@@ -75,6 +75,9 @@ function writeAttribute(w: ProtoWriter, name: string, value: Attribute): void {
   w.int(20, "int" in value ? 2 : "float" in value ? 1 : "string" in value ? 3 : 7);
 }
 
+/** Name of a node in the file, and in errors and profiles of ONNX Runtime. */
+export const nodeName = (node: Node): string => `${node.layer}/${node.outputs[0].name}`;
+
 /**
  * Serialises what the outputs need. Inputs that no output reads are left out.
  * Errors: BAD_GRAPH without outputs or beyond 2 GiB; BAD_WEIGHTS when a weight is not what its parameter asks for.
@@ -103,7 +106,7 @@ export function writeOnnx(graph: Graph, { weights }: WriteOptions = {}): Uint8Ar
         // An output that nobody reads need not be computed.
         const last = node.outputs.findLastIndex((t) => used.has(t));
         for (const t of node.outputs.slice(0, last + 1)) n.string(2, used.has(t) ? nameOf(t) : "");
-        n.string(3, `${node.layer}/${node.outputs[0].name}`);
+        n.string(3, nodeName(node));
         n.string(4, node.op);
         for (const [name, value] of Object.entries(node.attributes))
           n.message(5, (a) => writeAttribute(a, name, value));

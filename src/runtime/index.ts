@@ -1,17 +1,23 @@
-/** Runs graphs on ONNX Runtime. */
-import type { NdArray } from "../base/index.ts";
-import type { Graph } from "../graph/index.ts";
-import { writeOnnx } from "../onnx/index.ts";
-import { openSession } from "./inline.ts";
-import type { CompileOptions, Program } from "./program.ts";
+/** Runs graphs on ONNX Runtime, in this thread or in a worker. */
+import { createHost } from "./host.ts";
+import type { CompileOptions, HostKind, Model, Program } from "./program.ts";
 
-export { loadOrt, openSession } from "./inline.ts";
+export { createHost } from "./host.ts";
+export { openSession } from "./inline.ts";
+export { loadOrt, type Ort, useOrt } from "./ort.ts";
 export * from "./program.ts";
 
-/** Serialises a graph and opens it. Parameters found in `weights` are frozen in; the others stay inputs. */
-export function compile(
-  graph: Graph,
-  options: CompileOptions & { weights?: (name: string) => NdArray | undefined } = {},
+/** One program with a host of its own, which ends with it. */
+export async function compile(
+  model: Model,
+  { host: kind = "inline", ...options }: CompileOptions & { host?: HostKind } = {},
 ): Promise<Program> {
-  return openSession(writeOnnx(graph, { weights: options.weights }), options);
+  const host = createHost({ host: kind });
+  try {
+    const program = await host.compile(model, options);
+    return { ...program, dispose: () => host.dispose() };
+  } catch (error) {
+    await host.dispose();
+    throw error;
+  }
 }

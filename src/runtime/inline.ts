@@ -1,57 +1,43 @@
 /** Runs .onnx bytes on ONNX Runtime in this thread. `run` blocks the event loop while it computes. */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import { type DType, fail, type NdArray } from "../base/index.ts";
-import type { CompileOptions, Program } from "./program.ts";
-
-type Ort = typeof import("onnxruntime-node");
-let loading: Promise<Ort> | undefined;
-
-/** ONNX Runtime's Node binding, loaded on first use. */
-export function loadOrt(): Promise<Ort> {
-  loading ??= import("onnxruntime-node").then(
-    (module) => (module as Ort & { default?: Ort }).default ?? module,
-    (cause) =>
-      fail("ONNX Runtime could not be loaded", {
-        cause,
-        code: "BACKEND_UNAVAILABLE",
-        expected: "the package onnxruntime-node for this platform",
-        got: cause instanceof Error ? cause.message.split("\n")[0] : String(cause),
-        hint: "Run npm install again.",
-      }),
-  );
-  return loading;
-}
+import { type DType, fail, type NdArray, throwIfAborted } from "../base/index.ts";
+import { type Bound, checkArray, type Declared } from "./check.ts";
+import { createFailure, runFailure } from "./failures.ts";
+import { loadOrt, type Ort } from "./ort.ts";
+import type { Arrays, Program, SessionOptions } from "./program.ts";
 
 /** A program from bytes, or from a path where weights lie in a file beside it. */
-export async function openSession(model: Uint8Array | string, options: CompileOptions = {}): Promise<Program> {
+export async function openSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Program> {
   const ort = await loadOrt();
   const session = await createSession(ort, model, options);
+  let open = true;
   return {
     inputs: session.inputNames,
     outputs: session.outputNames,
-    async run(feeds, into = {}) {
-      const given: Record<string, Tensor> = {};
-      for (const name of session.inputNames) {
-        const value =
-          feeds[name] ??
-          fail(`input "${name}" is missing`, {
-            expected: session.inputNames.join(", "),
-            got: Object.keys(feeds).join(", "),
-          });
-        given[name] = wrap(ort, value);
-      }
-      const fetches: Record<string, Tensor | null> = {};
-      for (const name of session.outputNames) fetches[name] = into[name] ? wrap(ort, into[name]) : null;
-      const results = await session.run(given, fetches as Record<string, Tensor>);
+    async run(feeds, into = {}, { signal } = {}) {
+      throwIfAborted(signal);
+      if (!open) fail("the program was disposed");
+      checkNames(session, feeds, into);
+      const bound: Bound = new Map();
+      const given = wrapAll(ort, session.inputNames, feeds, (name, value) =>
+        checkArray("input", declared(session.inputMetadata, name), value, bound),
+      );
+      const fetches = wrapAll(ort, session.outputNames, into, (name, value) =>
+        checkArray("output", declared(session.outputMetadata, name), value, bound),
+      );
+      const results = await session.run(given, fetches as Record<string, Tensor>).catch(runFailure);
       const out: Record<string, NdArray> = {};
       for (const name of session.outputNames) out[name] = into[name] ?? unwrap(results[name] as Tensor);
       return out;
     },
-    dispose: () => session.release(),
+    async dispose() {
+      if (open) await session.release();
+      open = false;
+    },
   };
 }
 
-async function createSession(ort: Ort, model: Uint8Array | string, options: CompileOptions): Promise<InferenceSession> {
+async function createSession(ort: Ort, model: Uint8Array | string, options: SessionOptions): Promise<InferenceSession> {
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [options.device ?? "cpu"],
     logSeverityLevel: 3,
@@ -64,15 +50,47 @@ async function createSession(ort: Ort, model: Uint8Array | string, options: Comp
       ? await ort.InferenceSession.create(model, settings)
       : await ort.InferenceSession.create(model, settings);
   } catch (cause) {
-    return fail("ONNX Runtime refused the graph", {
-      cause,
-      code: "BACKEND_UNAVAILABLE",
-      got: cause instanceof Error ? cause.message : String(cause),
-    });
+    return createFailure(cause, typeof model === "string" ? model : undefined, options.device);
   }
 }
 
-const wrap = (ort: Ort, { dtype, data, shape }: NdArray): Tensor =>
-  new ort.Tensor(dtype as "float32", data as Float32Array, shape as number[]);
+function checkNames(session: InferenceSession, feeds: Arrays, into: Arrays): void {
+  const missing = session.inputNames.find((name) => !feeds[name]);
+  if (missing !== undefined)
+    fail(`input "${missing}" is missing`, {
+      expected: session.inputNames.join(", "),
+      got: Object.keys(feeds).join(", ") || "no inputs",
+    });
+  const unknown = Object.keys(into).find((name) => !session.outputNames.includes(name));
+  if (unknown !== undefined)
+    fail(`there is no output "${unknown}"`, { expected: session.outputNames.join(", "), got: unknown });
+}
 
-const unwrap = (t: Tensor): NdArray => ({ dtype: t.type as DType, shape: t.dims, data: t.data as Float32Array });
+const declared = (metadata: readonly InferenceSession.ValueMetadata[], name: string): Declared => {
+  const found = metadata.find((m) => m.name === name);
+  return found?.isTensor ? found : fail(`"${name}" is not a tensor`, { code: "BAD_FILE" });
+};
+
+/** Tensors of the named arrays; null for those not given. */
+function wrapAll(
+  ort: Ort,
+  names: readonly string[],
+  arrays: Arrays,
+  check: (name: string, value: NdArray) => void,
+): Record<string, Tensor> {
+  const tensors: Record<string, Tensor | null> = {};
+  for (const name of names) {
+    const value = arrays[name];
+    if (value) check(name, value);
+    tensors[name] = value ? new ort.Tensor(value.dtype as "float32", value.data as Float32Array, value.shape) : null;
+  }
+  // ONNX Runtime takes null for an output it should allocate; its types do not say so.
+  return tensors as Record<string, Tensor>;
+}
+
+function unwrap({ type, dims, data }: Tensor): NdArray {
+  const values = data as Float32Array;
+  // Newer JavaScript engines give Float16Array; ours holds the bits.
+  const bits = type === "float16" && new Uint16Array(values.buffer, values.byteOffset, values.length);
+  return { dtype: type as DType, shape: dims, data: bits || values };
+}
