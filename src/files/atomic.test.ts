@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
@@ -76,7 +76,10 @@ test("what is wrong with the path is said", async () => {
 });
 
 test.runIf(process.platform === "linux")("a full disk says so", async () => {
-  await expect(writeAtomic("/dev/full", "x")).rejects.toThrow(/the disk is full\n.*ENOSPC\n.*Free some space/);
+  // Through a link, so that a broken writer replaces the link and not the device.
+  const full = join(folder, "full");
+  symlinkSync("/dev/full", full);
+  await expect(writeAtomic(full, "x")).rejects.toThrow(/the disk is full\n.*ENOSPC\n.*Free some space/);
 });
 
 test("each error number has its own advice, others keep their message", () => {

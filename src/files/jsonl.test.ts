@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -61,7 +61,10 @@ test("a broken line is named, a missing file too", () => {
 });
 
 test.runIf(process.platform === "linux")("a full disk says so", () => {
-  const log = openLog("/dev/full");
+  // Through a link, so that a broken log harms the link and not the device.
+  const full = join(folder, "full");
+  symlinkSync("/dev/full", full);
+  const log = openLog(full);
   expect(() => log.append({ step: 1 })).toThrow("the disk is full");
   log.close();
 });
