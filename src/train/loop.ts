@@ -14,6 +14,7 @@ import {
   stepName,
 } from "./checkpoint.ts";
 import { drawCurves } from "./curves.ts";
+import type { Weights } from "./flat.ts";
 import { checkSchedule, learningRate, type Schedule } from "./schedule.ts";
 import { createTrainer, type Objective, OPTIMIZER, type OptimizerConfig } from "./step.ts";
 
@@ -34,7 +35,7 @@ export interface TrainTask {
   frozen?(name: string): boolean;
   decays?(name: string, shape: readonly number[]): boolean;
   /** Writes something to look at into `dir`. `weights` are the moving averages where they are kept. */
-  sample?(weights: Arrays, step: number, dir: string): Promise<void>;
+  sample?(weights: Weights, step: number, dir: string): Promise<void>;
 }
 
 export interface Progress {
