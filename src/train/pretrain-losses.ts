@@ -82,7 +82,7 @@ export function targetsOf(labels: readonly ArrayLike<number>[]): {
 export function pretrainFeeds(
   config: ShowoConfig,
   rows: Readonly<Record<PretrainTask, readonly TrainingRow[]>>,
-): Record<"ids" | "bias" | "labels" | "weights", NdArray> {
+): { ids: NdArray<"int64">; bias: NdArray<"float32">; labels: NdArray<"int64">; weights: NdArray<"float32"> } {
   const all = PRETRAIN_TASKS.flatMap((task) => rows[task]);
   const length = rowLength(config);
   const odd = all.find(({ ids, labels }) => ids.length !== length || labels.length !== length);
