@@ -1,5 +1,6 @@
 /** Training: a task, an optimiser, a loop that survives being killed. */
 export { type ExportOptions, exportWeights } from "./checkpoint.ts";
+export type { Weights } from "./flat.ts";
 export { type Progress, type TrainOptions, type TrainTask, train } from "./loop.ts";
 export {
   type MaskedPicture,
@@ -13,6 +14,8 @@ export {
   pretrainLosses,
   targetsOf,
 } from "./pretrain-losses.ts";
+export { type MagvitTraining, magvitTask, reconstruct } from "./magvit.ts";
+export { cellFocus, pixelsOf, type SceneStream, scenesFrom } from "./scene-data.ts";
 export { learningRate, type Schedule } from "./schedule.ts";
 export {
   createTrainer,

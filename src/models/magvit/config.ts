@@ -41,8 +41,8 @@ export const MAGVIT_PRESETS = {
     model: "magvit",
     resolution: 64,
     bits: 10,
-    encoder: { ch: 16, chMult: [1, 2, 4, 8], numResBlocks: [1, 1, 1, 1], groups: 0, attention: false },
-    decoder: { ch: 16, chMult: [1, 2, 4, 8], numResBlocks: [1, 1, 1, 1], groups: 8, attention: true },
+    encoder: { ch: 16, chMult: [1, 2, 3, 4], numResBlocks: [0, 1, 1, 1], groups: 0, attention: false },
+    decoder: { ch: 16, chMult: [1, 1, 2, 6], numResBlocks: [0, 1, 1, 1], groups: 8, attention: true },
     normEps: 1e-6,
   },
 } satisfies Record<string, MagvitConfig>;

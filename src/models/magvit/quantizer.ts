@@ -6,20 +6,26 @@ import { f32 } from "../../base/index.ts";
 import {
   add,
   cast,
+  div,
+  exp,
   gather,
+  gemm,
   greater,
   log,
+  logSoftmax,
   matmul,
   maximum,
   mean,
   mul,
   neg,
   reduceMean,
+  reduceSum,
   reshape,
   sigmoid,
   square,
   stopGradient,
   sub,
+  sum,
   type Tensor,
   transpose,
 } from "../../graph/index.ts";
@@ -77,4 +83,24 @@ export function quantizerLosses(z: Tensor, { beta = 0.25, weight = 0.1, entropyW
 function bitEntropy(p: Tensor): Tensor {
   const term = (x: Tensor) => mul(x, log(maximum(x, 1e-8)));
   return neg(add(term(p), term(sub(1, p))));
+}
+
+/**
+ * The entropy term over whole codes instead of single bits, which alone would let all bits say the same:
+ * 0.1 * (mean entropy of a cell's code - entropy of the mean code). `focus` float32 [B*h*w] says how much each cell
+ * counts, so that plain backgrounds do not claim the codebook. For codebooks up to a few thousand entries.
+ */
+export function codeEntropy(z: Tensor, focus: Tensor, weight = 0.1): Tensor {
+  const [batch, bits, height, width] = z.shape as readonly number[];
+  const cells = batch * height * width;
+  const rows = reshape(transpose(reshape(z, [batch, bits, height * width]), [0, 2, 1]), [cells, bits]);
+  const table = z.graph.constant(f32([2 ** bits, bits], codebook(bits)));
+  // log p(code) up to its normaliser: the sum of +-2z over the bits, as -(z-1)^2 and -(z+1)^2 differ by 4z.
+  const logP = logSoftmax(mul(gemm(rows, table, { transB: true }), 2));
+  const p = exp(logP);
+  const share = reshape(div(focus, sum(focus)), [cells, 1]);
+  const average = reduceSum(mul(p, share), [0]);
+  const ofCells = neg(sum(mul(mul(p, logP), share)));
+  const ofAverage = neg(sum(mul(average, log(maximum(average, 1e-9)))));
+  return mul(sub(ofCells, ofAverage), weight);
 }

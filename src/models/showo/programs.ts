@@ -5,7 +5,7 @@
  */
 import type { NdArray } from "../../base/index.ts";
 import { add, Graph, mul, reshape, slice, sub, type Tensor } from "../../graph/index.ts";
-import { type CompileOptions, compile, type Program } from "../../runtime/index.ts";
+import { createHost, type Host, type Program, type SessionOptions } from "../../runtime/index.ts";
 import type { ShowoConfig } from "./config.ts";
 import { type KeyValue, showoBody, showoHead } from "./graph.ts";
 
@@ -24,14 +24,19 @@ export interface ShowoPrograms {
   dispose(): Promise<void>;
 }
 
-export function showoPrograms(config: ShowoConfig, weights: Weights, options: CompileOptions = {}): ShowoPrograms {
+/** Without a `host`, programs run in this thread. */
+export function showoPrograms(
+  config: ShowoConfig,
+  weights: Weights,
+  { host = createHost({ host: "inline" }), ...settings }: SessionOptions & { host?: Host } = {},
+): ShowoPrograms {
   const made = new Map<string, Promise<Program>>();
   const once = (name: string, build: (graph: Graph) => void): Promise<Program> => {
     const known = made.get(name);
     if (known) return known;
     const graph = new Graph();
     build(graph);
-    const program = compile(graph, { ...options, weights });
+    const program = host.compile(graph, { ...settings, weights });
     made.set(name, program);
     return program;
   };

@@ -1,0 +1,22 @@
+// Trains the MAGVIT-v2 of show-o-mini on emoji scenes: node runs/train-tokenizer.mjs OUT [STEPS]
+import { MAGVIT_PRESETS } from "fewstep/models/magvit";
+import { DOMAINS, loadAtlas } from "fewstep/scenes";
+import { magvitTask, train } from "fewstep/train";
+
+const [out = "out/tokenizer", steps = "5000"] = process.argv.slice(2);
+const domain = "easy";
+const settings = { config: MAGVIT_PRESETS.mini, batchSize: 8, reconstruction: 10, entropy: 0.1 };
+const stream = { atlas: await loadAtlas(), domain: DOMAINS[domain], seed: 1, split: "train", pixels: 64 };
+await train({
+  task: magvitTask(settings, stream, { ...settings, domain, seed: stream.seed }),
+  out,
+  steps: Number(steps),
+  schedule: { kind: "cosine", peak: 2e-3, warmup: 100, floor: 2e-5 },
+  optimizer: { ema: 0.998, weightDecay: 0 },
+  threads: Number(process.env.THREADS ?? 1),
+  spinning: false,
+  every: { log: 20, save: 250, sample: 500 },
+  resume: true,
+  onProgress: ({ step, means, samplesPerSecond, secondsLeft }) =>
+    console.log(`step ${step}  psnr ${means.psnr.toFixed(2)} dB  loss ${means.loss.toFixed(4)}  ${samplesPerSecond.toFixed(0)} pictures/s  ${(secondsLeft / 60).toFixed(0)} min left`),
+});

@@ -1,0 +1,113 @@
+/**
+ * Whole models from their folders: configuration, weights checked strictly, programs on one host. A folder holds
+ * config.json, showo.safetensors, magvit.safetensors and tokenizer.json (which is read elsewhere), or is one of the
+ * published layout.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fail } from "../base/index.ts";
+import { createHost, type HostKind } from "../runtime/index.ts";
+import { type MagvitPrograms, magvitPrograms } from "./magvit/index.ts";
+import { type ModelConfig, modelConfigOf, publishedConfigOf } from "./model-config.ts";
+import { DEFAULT_MODEL, modelFolder } from "./registry.ts";
+import { type ShowoPrograms, showoPrograms } from "./showo/index.ts";
+import { type Loading, magvitBuffers, magvitParameters, readStateDict, showoParameters } from "./weights.ts";
+
+/** A name of the package, a folder, or the folders of a published Show-o: its own, MAGVIT-v2's, Phi-1.5's tokenizer. */
+export type ModelSource = string | { showo: string; magvit: string; tokenizer?: string };
+
+export interface LoadOptions {
+  /** Threads of one operator; default: all cores. */
+  threads?: number;
+  /** Where programs run: a thread of their own (default), so that the event loop stays free, or this one. */
+  host?: HostKind;
+  signal?: AbortSignal;
+  onProgress?: (progress: Loading) => void;
+}
+
+/** The networks of a Show-o and what its folder says of them. */
+export interface Networks {
+  readonly config: ModelConfig;
+  readonly transformer: ShowoPrograms;
+  readonly tokenizer: MagvitPrograms;
+  /** Folder with the tokenizer.json of its text; undefined: that of Phi-1.5. */
+  readonly textFolder: string | undefined;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Errors: NOT_FOUND for unknown names; BAD_FILE for a config.json or weights that are damaged; BAD_WEIGHTS for missing,
+ * unexpected, misshaped or non-finite tensors; ABORTED.
+ */
+export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options: LoadOptions = {}): Promise<Networks> {
+  const { threads, host: kind = "worker", signal, onProgress } = options;
+  const { config, showo, magvit, textFolder } = locate(source);
+  const transformer = await readStateDict(showo, showoParameters(config.showo), { signal, onProgress });
+  const buffers = magvitBuffers(config.magvit);
+  const tokenizer = await readStateDict(magvit, magvitParameters(config.magvit), { buffers, signal, onProgress });
+  const host = createHost({ host: kind, threads });
+  return {
+    config,
+    transformer: showoPrograms(config.showo, (name) => transformer.get(name), { host }),
+    tokenizer: magvitPrograms(config.magvit, (name) => tokenizer.get(name), host),
+    textFolder,
+    dispose: () => host.dispose(),
+  };
+}
+
+interface Files {
+  config: ModelConfig;
+  showo: string;
+  magvit: string;
+  textFolder: string | undefined;
+}
+
+function locate(source: ModelSource): Files {
+  const folder = typeof source === "string" ? modelFolder(source) : source.showo;
+  const path = join(folder, "config.json");
+  const json = readConfig(path);
+  if (json._class_name === "Showo") {
+    if (typeof source === "string")
+      fail("a published Show-o comes without its image tokenizer", {
+        where: folder,
+        hint: "Name both folders: loadModel({ showo, magvit, tokenizer }).",
+      });
+    const config = publishedConfigOf(json, path);
+    return { config, showo: weightsIn(folder), magvit: weightsIn(source.magvit), textFolder: source.tokenizer };
+  }
+  const config = modelConfigOf(json, path);
+  return {
+    config,
+    showo: join(folder, "showo.safetensors"),
+    magvit: join(folder, "magvit.safetensors"),
+    textFolder: folder,
+  };
+}
+
+function readConfig(path: string): Record<string, unknown> {
+  if (!existsSync(path))
+    fail("the model has no config.json", { where: path, code: "NOT_FOUND", hint: "Name the folder of a model." });
+  try {
+    const json: unknown = JSON.parse(readFileSync(path, "utf8"));
+    if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
+  } catch (cause) {
+    fail("the configuration is not JSON", { where: path, code: "BAD_FILE", got: String(cause), cause });
+  }
+  return fail("the configuration is not a JSON object", { where: path, code: "BAD_FILE" });
+}
+
+/** The weights of a folder of the published layout. */
+function weightsIn(folder: string): string {
+  const names = ["pytorch_model", "model", "diffusion_pytorch_model"].flatMap((name) => [
+    `${name}.safetensors`,
+    `${name}.safetensors.index.json`,
+  ]);
+  const found = names.find((name) => existsSync(join(folder, name)));
+  if (found === undefined)
+    return fail("there are no weights in this folder", {
+      where: folder,
+      code: "NOT_FOUND",
+      expected: names.join(", "),
+    });
+  return join(folder, found);
+}

@@ -1,0 +1,59 @@
+/** Names of models: those that the package carries, and folders. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { fail } from "../base/index.ts";
+
+export const DEFAULT_MODEL = "show-o-mini";
+
+// The weights lie in the package root, two folders up from src/models and from dist/models alike.
+const WEIGHTS = fileURLToPath(new URL("../../weights/", import.meta.url));
+
+const isModel = (folder: string): boolean => existsSync(join(folder, "config.json"));
+
+/** Names of the models in `folder`, by default those that the package carries. */
+export const embeddedModels = (folder = WEIGHTS): string[] =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => isModel(join(folder, name)))
+        .sort()
+    : [];
+
+/** The folder of a model, given its name or the folder itself. Errors: NOT_FOUND, with the nearest name. */
+export function modelFolder(nameOrFolder: string, weights = WEIGHTS): string {
+  const names = embeddedModels(weights);
+  if (names.includes(nameOrFolder)) return join(weights, nameOrFolder);
+  if (isModel(nameOrFolder)) return nameOrFolder;
+  if (existsSync(nameOrFolder))
+    fail("this is not the folder of a model", {
+      where: nameOrFolder,
+      code: "NOT_FOUND",
+      expected: "a folder that holds config.json and weights",
+    });
+  const near = nearest(nameOrFolder, names);
+  return fail(`there is no model "${nameOrFolder}"`, {
+    code: "NOT_FOUND",
+    expected: `${names.length ? `one of ${names.join(", ")}` : "a name"}, or the folder of a model`,
+    hint: near ? `Did you mean ${near}?` : `Models of this installation lie in ${weights}.`,
+  });
+}
+
+/** The name that differs by the fewest letters, if that is less than half of them. */
+function nearest(wanted: string, names: readonly string[]): string | undefined {
+  const [best] = names
+    .map((name) => ({ name, distance: editDistance(wanted.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  return best && best.distance < Math.max(wanted.length, best.name.length) / 2 ? best.name : undefined;
+}
+
+/** Letters to insert, delete or replace (Levenshtein). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const above = row;
+    row = [i];
+    for (let j = 1; j <= b.length; j++)
+      row[j] = Math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + Number(a[i - 1] !== b[j - 1]));
+  }
+  return row[b.length];
+}
