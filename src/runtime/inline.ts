@@ -6,6 +6,9 @@ import { createFailure, runFailure } from "./failures.ts";
 import { loadOrt, type Ort } from "./ort.ts";
 import type { Arrays, Program, SessionOptions } from "./program.ts";
 
+/** ONNX Runtime's log level: its errors reach people as exceptions, once. */
+const FATAL = 4;
+
 /** A program from bytes, or from a path where weights lie in a file beside it. */
 export async function openSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Program> {
   const ort = await loadOrt();
@@ -25,7 +28,9 @@ export async function openSession(model: Uint8Array | string, options: SessionOp
       const fetches = wrapAll(ort, session.outputNames, into, (name, value) =>
         checkArray("output", declared(session.outputMetadata, name), value, bound),
       );
-      const results = await session.run(given, fetches as Record<string, Tensor>).catch(runFailure);
+      const results = await session
+        .run(given, fetches as Record<string, Tensor>, { logSeverityLevel: FATAL })
+        .catch(runFailure);
       const out: Record<string, NdArray> = {};
       for (const name of session.outputNames) out[name] = into[name] ?? unwrap(results[name] as Tensor);
       return out;
@@ -40,7 +45,7 @@ export async function openSession(model: Uint8Array | string, options: SessionOp
 async function createSession(ort: Ort, model: Uint8Array | string, options: SessionOptions): Promise<InferenceSession> {
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [options.device ?? "cpu"],
-    logSeverityLevel: 3,
+    logSeverityLevel: FATAL,
     extra: { session: { intra_op: { allow_spinning: options.spinning === false ? "0" : "1" } } },
   };
   if (options.threads) settings.intraOpNumThreads = options.threads;

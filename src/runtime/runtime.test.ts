@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
 import { afterAll, expect, test } from "vitest";
 import { type ErrorCode, FewstepError, f32, i64, type NdArray, nd } from "../base/index.ts";
 import * as g from "../graph/index.ts";
 import { writeOnnx } from "../onnx/index.ts";
 import { workerHost } from "./host.ts";
-import { compile, createHost, openSession } from "./index.ts";
+import { type CompileOptions, compile, createHost, openSession } from "./index.ts";
 import { startThread, startWorker } from "./thread.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fewstep-runtime-"));
@@ -220,23 +221,17 @@ test("worker: disposing rejects what is under way and lets it finish first", asy
   await program.dispose();
 });
 
-test("worker: a crash rejects the run under way and later ones", async () => {
-  let crash = () => {};
-  const host = workerHost({ threads: 1 }, () =>
-    startThread(async (busy) => {
-      const worker = await startWorker(busy);
-      crash = () => worker.emit("error", new RangeError("out of everything"));
-      return worker;
-    }),
-  );
-  const program = await host.compile(long(20));
-  const run = refusal(program.run({ x: identity }));
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  crash();
-  const error = await run;
-  expect(error.code).toBe("INTERNAL");
-  expect(error.message).toMatch(/compute thread stopped\n.*out of everything\n.*new host/);
-  expect((await refusal(program.run({ x: identity }))).message).toContain("compute thread stopped");
+test("worker: a crash rejects the request under way and later ones", async () => {
+  const narrow = async (busy: Int32Array) =>
+    new Worker(join(dist, "runtime/worker.js"), { workerData: busy, resourceLimits: { maxOldGenerationSizeMb: 16 } });
+  const host = workerHost({ threads: 1 }, () => startThread(narrow));
+  const program = await host.compile(small(), { weights });
+  expect(numbers((await program.run(feeds(1))).y)).toEqual([18, 24]);
+  const bulk = { bulk: Array.from({ length: 200_000 }, (_, i) => ({ text: `more than the thread may hold ${i}` })) };
+  const error = await refusal(host.compile(small(), bulk as CompileOptions));
+  expect(error.code).toBe("OUT_OF_MEMORY");
+  expect(error.message).toMatch(/^the compute thread stopped\n.*memory limit/);
+  expect((await refusal(program.run(feeds(1)))).message).toContain("compute thread stopped");
   await host.dispose();
 });
 
