@@ -164,6 +164,14 @@ test("gradients of a batch of unknown size", async () => {
   await program.dispose();
 });
 
+test("a loss may have axes of size 1", () => {
+  const graph = new g.Graph();
+  const x = graph.input("x", "float32", ["B", 2]);
+  const loss = g.neg(g.reduceSum(x, [0, 1], true));
+  expect(loss.shape).toEqual([1, 1]);
+  expect(g.gradients(loss, [x])[0].shape).toEqual(["B", 2]);
+});
+
 test("expand and reshape read sizes from wherever they are", async () => {
   const graph = new g.Graph();
   const a = graph.input("a", "float32", ["A"]);
@@ -174,12 +182,16 @@ test("expand and reshape read sizes from wherever they are", async () => {
   expect(flat.shape).toEqual(["B*A"]);
   graph.output("flat", flat);
   graph.output("turned", g.reshape(flat, ["A", "B"]));
+  graph.output("swapped", g.reshape(grid, ["A", "B"]));
   const program = await compile(graph, { threads: 1 });
   const out = await program.run({ a: f32([3], [1, 2, 3]), b: f32([2, 1], [10, 20]) });
   expect(numbers(out.flat)).toEqual([11, 12, 13, 21, 22, 23]);
   expect(out.turned.shape).toEqual([3, 2]);
   const empty = await program.run({ a: f32([0], []), b: f32([2, 1], [10, 20]) });
   expect(empty.turned.shape).toEqual([0, 2]);
+  // A size of 0 must not be taken for "as before", which would be 3 here.
+  const none = await program.run({ a: f32([3], [1, 2, 3]), b: f32([0, 1], []) });
+  expect(none.swapped.shape).toEqual([3, 0]);
   await program.dispose();
 });
 

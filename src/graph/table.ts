@@ -46,6 +46,8 @@ export interface OpDef {
   gradient?(context: GradContext): readonly (Tensor | undefined)[] | Tensor;
   /** True when the outputs are constant almost everywhere, so that gradients stop here silently. */
   flat?: boolean;
+  /** Outputs from this one on may be left out of the file when nobody reads them. Default: none may. */
+  optionalOutputs?: number;
   /** Operator set of contrib operators; absent for standard ONNX. */
   domain?: "com.microsoft";
 }

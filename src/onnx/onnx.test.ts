@@ -130,6 +130,17 @@ test("nodes carry layer, domain, absent inputs and only the outputs that are rea
   expect(foreignNode("LayerNormalization").output.length).toBe(1);
 });
 
+test("outputs that an operator must have stay, read or not", async () => {
+  const graph = new g.Graph();
+  const x = graph.input("x", "float32", ["B", 5]);
+  graph.output("best", g.topK(x, 1)[0]);
+  graph.output("where", g.topK(x, 1)[1]);
+  const program = await openSession(writeOnnx(graph), { threads: 1 });
+  const out = await program.run({ x: f32([1, 5], [1, 2, 9, 4, 3]) });
+  expect([out.best, out.where]).toEqual([f32([1, 1], [9]), i64([1, 1], [2])]);
+  await program.dispose();
+});
+
 test("weights inside and outside the file", () => {
   const [inside, outside] = ["block.0.inside", "block.0.outside"].map(
     (name) => foreign.graph!.initializer.find((t) => t.name === name)!,

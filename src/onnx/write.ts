@@ -103,14 +103,13 @@ export function writeOnnx(graph: Graph, { weights }: WriteOptions = {}): Uint8Ar
     for (const node of nodes)
       g.message(1, (n) => {
         for (const t of node.inputs) n.string(1, nameOf(t));
-        // An output that nobody reads need not be computed.
-        const last = node.outputs.findLastIndex((t) => used.has(t));
-        for (const t of node.outputs.slice(0, last + 1)) n.string(2, used.has(t) ? nameOf(t) : "");
+        const { domain, optionalOutputs = node.outputs.length } = opDef(node.op);
+        const last = node.outputs.findLastIndex((t, i) => i < optionalOutputs || used.has(t));
+        for (const t of node.outputs.slice(0, last + 1)) n.string(2, nameOf(t));
         n.string(3, nodeName(node));
         n.string(4, node.op);
         for (const [name, value] of Object.entries(node.attributes))
           n.message(5, (a) => writeAttribute(a, name, value));
-        const domain = opDef(node.op).domain;
         if (domain) n.string(7, domain);
       });
     for (const [from, to] of aliases)

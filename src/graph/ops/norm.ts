@@ -28,6 +28,7 @@ export const normOps = defineOps({
       const kept = { dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] };
       return [{ dtype: x.dtype, shape: x.shape }, kept, kept];
     },
+    optionalOutputs: 1,
     gradient({ inputs: [x, weight, bias], outputs: [, mean, inverse], grads: [g], wants }) {
       const normal = mul(sub(x, mean), inverse);
       const scaled = mul(g!, weight);
