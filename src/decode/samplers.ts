@@ -27,6 +27,19 @@ export function probabilityOf(logits_V: Float32Array, id: number): number {
   return Math.fround(Math.exp(logits_V[id] - max) / total);
 }
 
+/** Softmax over each run of `vocab` logits, in float32: the distributions of all slots of a pass. */
+export function probabilities(logits: Float32Array, vocab = logits.length): Float32Array {
+  const out = new Float32Array(logits.length);
+  for (let start = 0; start < logits.length; start += vocab) {
+    const logits_V = logits.subarray(start, start + vocab);
+    const max = logits_V[peak(logits_V)];
+    let total = 0;
+    for (let i = 0; i < vocab; i++) total += Math.exp(logits_V[i] - max);
+    for (let i = 0; i < vocab; i++) out[start + i] = Math.exp(logits_V[i] - max) / total;
+  }
+  return out;
+}
+
 /** The most likely id. */
 export const argmax: Sampler = (logits_V) => peak(logits_V);
 
