@@ -54,8 +54,6 @@ const modelConfig = z.object({
   text: z.object({
     /** Asked when no question is given. */
     captionQuestion: z.string().min(1),
-    /** How a question is put to the model, with `{question}` in it; default: the published form. */
-    questionTemplate: z.string().includes("{question}").optional(),
     /** Longest answer in tokens; default: the text slots of a training row. */
     maxTokens: z.int().min(1).optional(),
   }),

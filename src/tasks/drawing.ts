@@ -1,0 +1,251 @@
+/** What all drawing has in common: settings, denoising in batches, steps that can be looked at. */
+import { fail } from "../base/index.ts";
+import {
+  type Canvas,
+  canvasOf,
+  categorical,
+  decodeMasked,
+  type MaskedState,
+  type Noise,
+  type Predictor,
+  type Schedule,
+  type ScheduleName,
+  schedule,
+  seeded,
+  UNDECIDED,
+} from "../decode/index.ts";
+import type { Picture } from "../image/index.ts";
+import type { ModelConfig } from "../models/index.ts";
+import { imagePredictor } from "../models/showo/index.ts";
+import type { ShowoModel } from "./model.ts";
+import { drawTokens, type GeneratedImage, generatedImage, type ImageSettings } from "./picture.ts";
+import type { Run } from "./run.ts";
+import type { Stopwatch, Timings } from "./timing.ts";
+
+/** What is not given comes from the model's configuration. */
+export interface DrawOptions {
+  /** Forward passes, 1 to 1000. */
+  steps?: number;
+  /** Classifier-free guidance g: logits (1 + g) * asked - g * unasked. 0 asks once. */
+  guidance?: number;
+  /** Draw tokens from the k most likely ones only. */
+  topK?: number;
+  /** Noise in the choice of the cells that are drawn again; 0 keeps the surest. Default 1. */
+  temperature?: number;
+  /** Any whole number; the same seed gives the same picture. Default: random. */
+  seed?: number;
+  /** Pictures of each prompt, with seeds seed, seed + 1, ... Default 1. */
+  n?: number;
+  /** Share of cells still masked over time. Default cosine. */
+  schedule?: ScheduleName | Schedule;
+  /** Pictures that the model draws at once. Default 8; the pictures do not depend on it. */
+  batchSize?: number;
+  signal?: AbortSignal;
+}
+
+export interface DrawSettings {
+  readonly steps: number;
+  readonly guidance: number;
+  readonly topK?: number;
+  readonly temperature: number;
+  readonly seed: number;
+  readonly n: number;
+  readonly schedule: ScheduleName | Schedule;
+  readonly batchSize: number;
+}
+
+/** One denoising step of all pictures of a run. */
+export interface ImageStep {
+  /** 1 ... total. */
+  readonly index: number;
+  readonly total: number;
+  /** Above 0, up to 1. */
+  readonly progress: number;
+  /** Cells of a picture. */
+  readonly grid: { readonly height: number; readonly width: number };
+  /** Codebook ids of each picture, row by row, every cell decided: what is drawn if this is the last step. */
+  readonly tokens: readonly Int32Array[];
+  /** For each picture, 1 where the cell is still open and will be decided again. */
+  readonly mask: readonly Uint8Array[];
+  /** For each picture, the probability the model gave each pick; 1 where the cell was known. */
+  readonly confidence: readonly Float32Array[];
+  /** The picture that `tokens` make, decoded when first asked for. */
+  image(row?: number): Promise<Picture>;
+}
+
+export interface DrawResult {
+  /** Prompt by prompt, `n` of each. */
+  readonly images: readonly GeneratedImage[];
+  /** Seed of the first picture of each prompt. */
+  readonly seed: number;
+  readonly steps: number;
+  /** Milliseconds: total, model (forward passes), decode (tokens to pixels). */
+  readonly timings: Timings;
+  /** What a person should know: text that was cut, words the model does not know. */
+  readonly warnings: readonly string[];
+}
+
+export type DrawRun = Run<ImageStep, DrawResult>;
+
+export function wholeNumber(name: string, value: number, min: number, max: number): number {
+  if (!(Number.isInteger(value) && value >= min && value <= max))
+    fail(`bad ${name}`, { where: name, expected: `a whole number from ${min} to ${max}`, got: `${value}` });
+  return value;
+}
+
+export function atLeastZero(name: string, value: number): number {
+  if (!(value >= 0 && value < Infinity))
+    fail(`bad ${name}`, { where: name, expected: "a number of at least 0", got: `${value}` });
+  return value;
+}
+
+/** A given seed, or a random one. */
+export const seedOr = (seed: number = Math.floor(Math.random() * 2 ** 32)): number =>
+  wholeNumber("seed", seed, -(2 ** 48), 2 ** 48);
+
+/** Options with the model's defaults, each checked. */
+export function drawSettings({ defaults, showo }: ModelConfig, options: DrawOptions): DrawSettings {
+  const topK = options.topK ?? defaults.topK;
+  const which = options.schedule ?? "cosine";
+  schedule(which);
+  return {
+    steps: wholeNumber("steps", options.steps ?? defaults.steps, 1, 1000),
+    guidance: atLeastZero("guidance", options.guidance ?? defaults.guidance),
+    topK: topK === undefined ? undefined : wholeNumber("topK", topK, 1, showo.codebookSize),
+    temperature: atLeastZero("temperature", options.temperature ?? defaults.temperature ?? 1),
+    seed: seedOr(options.seed),
+    n: wholeNumber("n", options.n ?? 1, 1, 1000),
+    schedule: which,
+    batchSize: wholeNumber("batchSize", options.batchSize ?? 8, 1, 1000),
+  };
+}
+
+/** One picture to draw. */
+export interface Row {
+  readonly prompt: { readonly text: string; readonly ids: readonly number[] };
+  readonly seed: number;
+}
+
+/** `n` rows for a prompt, with seeds counting up. */
+export const rowsFor = (prompt: Row["prompt"], { seed, n }: DrawSettings): Row[] =>
+  Array.from({ length: n }, (_, i) => ({ prompt, seed: seed + i }));
+
+/** Decides the open cells of `canvas`, one row of it for each of `rows`. Another `round` has other noise. */
+export async function* denoise(
+  model: ShowoModel,
+  rows: readonly Row[],
+  canvas: Canvas,
+  settings: DrawSettings,
+  { clock, signal, round = 0 }: { clock: Stopwatch; signal: AbortSignal; round?: number },
+): AsyncGenerator<MaskedState, void> {
+  const { steps: passes, guidance, topK, temperature, batchSize } = settings;
+  const seeds = rows.map((row) => row.seed);
+  const noise = (purpose: "sample" | "remask"): Noise => {
+    const draw = seeded(seeds, purpose);
+    return (pass, row, slot) => draw(round * passes + pass, row, slot);
+  };
+  const prompts = rows.map((row) => row.prompt.ids);
+  const predictor = await clock.measure("model", () =>
+    inBatches(prompts, batchSize, (some) => imagePredictor(model.transformer, { prompts: some, guidance })),
+  );
+  yield* decodeMasked(timed(predictor, clock), canvas, {
+    passes,
+    sample: categorical({ noise: noise("sample"), topK }),
+    schedule: settings.schedule,
+    noise: noise("remask"),
+    temperature,
+    signal,
+  });
+}
+
+/** A predictor of many rows made of predictors of `size` rows, asked one after the other. */
+async function inBatches<T>(
+  rows: readonly T[],
+  size: number,
+  predictorFor: (rows: readonly T[]) => Promise<Predictor>,
+): Promise<Predictor> {
+  const starts = Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => i * size);
+  const predictors: Predictor[] = [];
+  for (const start of starts) predictors.push(await predictorFor(rows.slice(start, start + size)));
+  if (predictors.length === 1) return predictors[0];
+  const [{ vocab }] = predictors;
+  return {
+    vocab,
+    async predict({ rows, slots, ids_BL }, span, progress) {
+      const logits_BTV = new Float32Array(rows * (span.end - span.start) * vocab);
+      for (const [i, start] of starts.entries()) {
+        const end = Math.min(start + size, rows);
+        const part = canvasOf(end - start, slots, ids_BL.slice(start * slots, end * slots));
+        const logits = await predictors[i].predict(part, span, progress);
+        logits_BTV.set(logits, (start * logits_BTV.length) / rows);
+      }
+      return logits_BTV;
+    },
+    settle() {},
+  };
+}
+
+const timed = (predictor: Predictor, clock: Stopwatch): Predictor => ({
+  ...predictor,
+  predict: (canvas, span, progress) => clock.measure("model", () => predictor.predict(canvas, span, progress)),
+});
+
+export type StepCells = Pick<ImageStep, "tokens" | "mask" | "confidence">;
+
+/** What a state says of its canvas, picture by picture. */
+export function cellsOf({ canvas: { rows, slots, ids_BL }, sampled, sureness_BL }: MaskedState): StepCells {
+  const each = <T>(make: (start: number, end: number) => T): T[] =>
+    Array.from({ length: rows }, (_, row) => make(row * slots, (row + 1) * slots));
+  return {
+    tokens: each((start, end) => sampled.ids_BL.slice(start, end)),
+    mask: each((start, end) => Uint8Array.from(ids_BL.subarray(start, end), (id) => Number(id === UNDECIDED))),
+    confidence: each((start, end) => sureness_BL.slice(start, end).map((p) => Math.min(p, 1))),
+  };
+}
+
+/** Adds pictures that are decoded when asked for. */
+export function imageStep(
+  model: ShowoModel,
+  at: { index: number; total: number; grid: ImageStep["grid"] },
+  cells: StepCells,
+  clock: Stopwatch,
+): ImageStep {
+  const drawn: Promise<Picture>[] = [];
+  return {
+    ...at,
+    ...cells,
+    progress: at.index / at.total,
+    image(row = 0) {
+      wholeNumber("row", row, 0, cells.tokens.length - 1);
+      return (drawn[row] ??= clock.measure("decode", () => drawTokens(model, cells.tokens[row], at.grid)));
+    },
+  };
+}
+
+/** The pictures of the last step, with how they were made. */
+export async function drawResult(
+  model: ShowoModel,
+  last: ImageStep,
+  rows: readonly Row[],
+  settings: DrawSettings,
+  made: Pick<ImageSettings, "task"> & Partial<ImageSettings>,
+  { clock, warnings }: { clock: Stopwatch; warnings: readonly string[] },
+): Promise<DrawResult> {
+  const { steps, guidance, topK, temperature } = settings;
+  const name = typeof settings.schedule === "string" ? settings.schedule : "custom";
+  const images: GeneratedImage[] = [];
+  for (const [i, { prompt, seed }] of rows.entries()) {
+    const how = {
+      model: model.config.model,
+      prompt: prompt.text,
+      seed,
+      steps,
+      guidance,
+      topK,
+      temperature,
+      schedule: name,
+    };
+    images.push(generatedImage(await last.image(i), last.tokens[i], { ...how, ...made }));
+  }
+  return { images, seed: settings.seed, steps, timings: clock.read(), warnings: [...new Set(warnings)] };
+}
