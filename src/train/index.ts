@@ -2,6 +2,7 @@
 export { type ExportOptions, exportWeights } from "./checkpoint.ts";
 export type { Weights } from "./flat.ts";
 export { type Progress, type TrainOptions, type TrainTask, train } from "./loop.ts";
+export { type MagvitTraining, magvitTask, reconstruct } from "./magvit.ts";
 export {
   type MaskedPicture,
   maskForTraining,
@@ -14,9 +15,10 @@ export {
   pretrainLosses,
   targetsOf,
 } from "./pretrain-losses.ts";
-export { type MagvitTraining, magvitTask, reconstruct } from "./magvit.ts";
 export { cellFocus, pixelsOf, type SceneStream, scenesFrom } from "./scene-data.ts";
+export { CAPTION_QUESTION, corpusOf, type Dialogue, trainSceneTokenizer } from "./scene-text.ts";
 export { learningRate, type Schedule } from "./schedule.ts";
+export { pictureDecoder, type ShowoParts, type ShowoTraining, showoTask } from "./showo.ts";
 export {
   createTrainer,
   type Objective,

@@ -49,11 +49,11 @@ export const SHOWO_PRESETS = {
     layers: 6,
     heads: 8,
     mlpSize: 1024,
-    llmVocabSize: 512,
-    endOfText: 511,
+    llmVocabSize: 449,
+    endOfText: 448,
     codebookSize: 1024,
     imageTokens: 64,
-    maxTextTokens: 28,
+    maxTextTokens: 24,
   },
 } satisfies Record<string, ShowoConfig>;
 

@@ -1,0 +1,43 @@
+// Pretrains show-o-mini on emoji scenes with a trained picture tokenizer: node runs/train-showo.mjs TOKENIZER_RUN OUT [STEPS]
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { readSafetensors, writeJson } from "fewstep/files";
+import { MAGVIT_PRESETS } from "fewstep/models/magvit";
+import { SHOWO_PRESETS } from "fewstep/models/showo";
+import { DOMAINS, loadAtlas } from "fewstep/scenes";
+import { tokenizerFromJson } from "fewstep/text";
+import { showoTask, train, trainSceneTokenizer } from "fewstep/train";
+
+const [tokenizerWeights = "out/tokenizer/magvit.safetensors", out = "out/showo", steps = "4000"] =
+  process.argv.slice(2);
+const domain = "easy";
+await mkdir(out, { recursive: true });
+const vocabulary = `${out}/tokenizer.json`;
+if (!existsSync(vocabulary)) await writeJson(vocabulary, trainSceneTokenizer(DOMAINS.full, 512));
+const tokenizer = tokenizerFromJson(JSON.parse(readFileSync(vocabulary, "utf8")));
+const config = { ...SHOWO_PRESETS.mini, llmVocabSize: tokenizer.size, endOfText: tokenizer.endOfText };
+const settings = {
+  config,
+  rows: { t2i: 20, lm: 1, mmu: 11 },
+  taskWeights: { t2i: 1, lm: 0.1, mmu: 1 },
+  promptDropout: 0.1,
+};
+const magvit = readSafetensors(tokenizerWeights);
+const threads = Number(process.env.THREADS ?? 1);
+const parts = { tokenizer, magvit: MAGVIT_PRESETS.mini, magvitWeights: (name) => magvit.float32(name), threads };
+const stream = { atlas: await loadAtlas(), domain: DOMAINS[domain], seed: 1, split: "train", pixels: 64 };
+await train({
+  task: await showoTask(settings, parts, stream, { ...settings, domain, seed: stream.seed }),
+  out,
+  steps: Number(steps),
+  schedule: { kind: "cosine", peak: 1e-3, warmup: 200, floor: 1e-5 },
+  optimizer: { betas: [0.9, 0.98], ema: 0.998, weightDecay: 0.01 },
+  threads,
+  spinning: false,
+  every: { log: 20, save: 100, sample: 400 },
+  resume: true,
+  onProgress: ({ step, means, samplesPerSecond, secondsLeft }) =>
+    console.log(
+      `step ${step}  t2i ${means.t2i.toFixed(3)}  mmu ${means.mmu.toFixed(3)}  lm ${means.lm.toFixed(3)}  |g| ${means.gradNorm.toFixed(2)}  ${samplesPerSecond.toFixed(1)} rows/s  ${(secondsLeft / 60).toFixed(0)} min left`,
+    ),
+});

@@ -1,0 +1,158 @@
+/** Pretrains a small Show-o on scenes: drawing by masked denoising, answering, and plain text, in stated proportions. */
+import { i64, type NdArray, Rng } from "../base/index.ts";
+import { blank, categorical, collect, decodeMasked, seeded } from "../decode/index.ts";
+import { writeAtomic } from "../files/index.ts";
+import { Graph } from "../graph/index.ts";
+import { encodePicture, postprocess, sheet } from "../image/index.ts";
+import {
+  codesOf,
+  decodeCodes,
+  downsampling,
+  encodePixels,
+  type MagvitConfig,
+  tokenIds,
+} from "../models/magvit/index.ts";
+import {
+  gridSide,
+  imagePredictor,
+  imageToTextRow,
+  type ShowoConfig,
+  showoPrograms,
+  textRow,
+  textToImageRow,
+} from "../models/showo/index.ts";
+import { type Arrays, compile, type Program } from "../runtime/index.ts";
+import type { Tokenizer } from "../text/index.ts";
+import type { TrainTask } from "./loop.ts";
+import {
+  maskForTraining,
+  PRETRAIN_TASKS,
+  type PretrainTask,
+  pretrainFeeds,
+  pretrainLosses,
+} from "./pretrain-losses.ts";
+import { pixelsOf, type SceneStream, scenesFrom } from "./scene-data.ts";
+import { dialogueIds, dialogueOf, drawingText } from "./scene-text.ts";
+
+export interface ShowoTraining {
+  config: ShowoConfig;
+  /** Rows of each task in a batch. */
+  rows: Readonly<Record<PretrainTask, number>>;
+  taskWeights: Readonly<Record<PretrainTask, number>>;
+  /** Share of drawing rows whose prompt is left out, for guidance. */
+  promptDropout: number;
+}
+
+export interface ShowoParts {
+  tokenizer: Tokenizer;
+  magvit: MagvitConfig;
+  /** Frozen weights of the picture tokenizer. */
+  magvitWeights: (name: string) => NdArray | undefined;
+  threads?: number;
+}
+
+export async function showoTask(
+  training: ShowoTraining,
+  parts: ShowoParts,
+  stream: SceneStream,
+  about: unknown,
+): Promise<TrainTask> {
+  const { config, rows, promptDropout } = training;
+  const scenesPerBatch = Math.max(rows.t2i, rows.mmu, rows.lm);
+  const encode = await pictureEncoder(parts, scenesPerBatch, stream.pixels);
+  return {
+    name: "showo",
+    config: about,
+    batchSize: PRETRAIN_TASKS.reduce((n, task) => n + rows[task], 0),
+    build(graph) {
+      const { total, tasks } = pretrainLosses(graph, config, training);
+      return { loss: total, metrics: tasks };
+    },
+    async batch(step, micro) {
+      const rng = new Rng(stream.seed, step, micro * 2 ** 20);
+      const scenes = scenesFrom(stream, (step * 64 + micro) * scenesPerBatch, scenesPerBatch);
+      const codes = await encode(pixelsOf(scenes));
+      const t2i = scenes.slice(0, rows.t2i).map((scene, i) => {
+        const uniforms = Float32Array.from({ length: config.imageTokens }, () => rng.uniform());
+        const masked = maskForTraining(codes[i], rng.uniform(), uniforms);
+        const text = parts.tokenizer.encode(drawingText(scene, rng));
+        return textToImageRow(config, text, masked.ids, masked.labels, rng.uniform() < promptDropout);
+      });
+      const lm = scenes.slice(0, rows.lm).map((scene) => {
+        const { question, answer } = dialogueOf(scene, rng);
+        return textRow(config, parts.tokenizer.encode(`${question} ${answer} ${scene.prompt}`));
+      });
+      const mmu = scenes.slice(0, rows.mmu).map((scene, i) => {
+        const { text, questionLength } = dialogueIds(config, parts.tokenizer, dialogueOf(scene, rng));
+        return imageToTextRow(config, codes[i], text, questionLength);
+      });
+      return pretrainFeeds(config, { t2i, lm, mmu });
+    },
+    // As in Phi's own training: norms and biases are vectors and never decay.
+    decays: (_name, shape) => shape.length > 1,
+    sample: (weights, _step, dir) => drawPrompts(config, weights, parts, stream, `${dir}/pictures.png`),
+  };
+}
+
+/** Pixels [B, 3, H, W] to rows of codebook ids, by the frozen tokenizer. */
+async function pictureEncoder({ magvit, magvitWeights, threads }: ShowoParts, batch: number, pixels: number) {
+  const graph = new Graph();
+  graph.output("ids", tokenIds(encodePixels(graph.input("pixels", "float32", [batch, 3, pixels, pixels]), magvit)));
+  const program = await compile(graph, { weights: magvitWeights, threads, spinning: false });
+  return async (input: NdArray): Promise<Int32Array[]> => {
+    const { ids } = await program.run({ pixels: input });
+    const cells = ids.shape[1];
+    return Array.from({ length: batch }, (_, b) =>
+      Int32Array.from(ids.data.subarray(b * cells, (b + 1) * cells) as BigInt64Array, Number),
+    );
+  };
+}
+
+/** Codebook ids of `batch` pictures back to pixels. */
+export function pictureDecoder(
+  { magvit, magvitWeights, threads }: ShowoParts,
+  batch: number,
+  side: number,
+): Promise<Program> {
+  const graph = new Graph();
+  const ids = graph.input("ids", "int64", [batch, side * side]);
+  graph.output("pixels", decodeCodes(codesOf(ids, magvit.bits, side, side), magvit));
+  return compile(graph, { weights: magvitWeights, threads, spinning: false });
+}
+
+const SHEET = { columns: 6, rows: 6, steps: 16, guidance: 1 };
+
+/** Pictures from prompts of held-out scenes, as a PNG with the prompts beneath. */
+async function drawPrompts(
+  config: ShowoConfig,
+  weights: Arrays,
+  parts: ShowoParts,
+  stream: SceneStream,
+  path: string,
+): Promise<void> {
+  const count = SHEET.columns * SHEET.rows;
+  const prompts = scenesFrom({ ...stream, split: "heldout" }, 0, count).map(({ prompt }) => prompt);
+  const programs = showoPrograms(config, (name) => weights[name], { threads: parts.threads, spinning: false });
+  const model = await imagePredictor(programs, {
+    prompts: prompts.map((prompt) => parts.tokenizer.encode(prompt)),
+    guidance: SHEET.guidance,
+  });
+  const states = await collect(
+    decodeMasked(model, blank(count, config.imageTokens), {
+      passes: SHEET.steps,
+      sample: categorical({ noise: seeded(1, "sample") }),
+      noise: seeded(1, "remask"),
+    }),
+  );
+  const decoder = await pictureDecoder(parts, count, gridSide(config));
+  const ids = i64([count, config.imageTokens], states.at(-1)!.canvas.ids_BL);
+  const { pixels } = await decoder.run({ ids });
+  const pictures = postprocess(pixels as NdArray<"float32">);
+  const size = gridSide(config) * downsampling(parts.magvit);
+  const scale = Math.max(1, Math.round(128 / size));
+  await writeAtomic(
+    path,
+    await encodePicture(sheet(pictures, { columns: SHEET.columns, captions: prompts, gap: 4, scale }), "png"),
+  );
+  await Promise.all([programs.dispose(), decoder.dispose()]);
+}
