@@ -160,6 +160,35 @@ describe.each(Object.entries(decoders))("%s", (name, make) => {
   });
 });
 
+test("every decoder puts each pick in its place, keeps no hold of the canvas, and says what is settled", async () => {
+  const place = (row: number, slot: number) => (row * 3 + slot * 5) % V;
+  let told: number[] = [];
+  const model: Predictor = {
+    vocab: V,
+    settle: (end) => void told.push(end),
+    async predict({ rows }, { start, end }) {
+      const ids = Array.from({ length: rows * (end - start) }, (_, i) =>
+        place(Math.floor(i / (end - start)), start + (i % (end - start))),
+      );
+      return Float32Array.from({ length: ids.length * V }, (_, i) => Number(ids[Math.floor(i / V)] === i % V));
+    },
+  };
+  const check = async (rows: number, decode: (canvas: Canvas) => Trajectory, settled: number[]) => {
+    told = [];
+    const canvas = blank(rows, L);
+    const states = await collect(decode(canvas));
+    canvas.ids_BL.fill(0);
+    expect(states[0].seen.ids_BL).toContain(UNDECIDED);
+    expect([...states.at(-1)!.canvas.ids_BL]).toEqual(
+      Array.from({ length: rows * L }, (_, i) => place(Math.floor(i / L), i % L)),
+    );
+    expect(told).toEqual(settled);
+  };
+  await check(3, (canvas) => decodeMasked(model, canvas, { passes: 2, sample: argmax }), []);
+  await check(3, (canvas) => decodeScales(model, canvas, { scales, sample: argmax }), [1, 5, 14, 30]);
+  await check(1, (canvas) => decodeJacobi(model, canvas, { block: 20, sample: argmax }), [2, 20, 21, 30]);
+});
+
 describe("masked", () => {
   test("decides as many cells as the cosine says", async () => {
     const open = (c: Canvas) => c.ids_BL.filter((id) => id === UNDECIDED).length;

@@ -59,6 +59,15 @@ function validate(json: unknown, where: string): TokenizerJson {
   return json as unknown as TokenizerJson;
 }
 
+/** The engine over checked contents. Nothing is added around a text: sequences are laid out elsewhere. */
+function makeEngine(json: object, where: string): Engine {
+  try {
+    return new BpeEngine({ ...json, post_processor: null }, { clean_up_tokenization_spaces: false });
+  } catch (cause) {
+    return fail("not a tokenizer this program can use", { where, got: String(cause), code: "BAD_FILE", cause });
+  }
+}
+
 /** Special tokens, and what looks like one though a published file does not mark it. */
 const isControl = ({ content, special }: { content: string; special?: boolean }) =>
   special === true || /^(<\|.*\|>|\[PAD\])$/s.test(content);
@@ -79,10 +88,7 @@ export function tokenizerFromJson(json: unknown, where = "tokenizer.json"): Toke
     fail("two tokens share an id", { where, got: `${tokens.size} tokens, ${known.size} ids`, code: "BAD_FILE" });
   const size = [...known].reduce((a, b) => Math.max(a, b)) + 1;
 
-  const engine: Engine = new BpeEngine(
-    { normalizer: null, ...rest, model: { ...model, vocab }, added_tokens: kept, post_processor: null },
-    { clean_up_tokenization_spaces: false },
-  );
+  const engine = makeEngine({ normalizer: null, ...rest, model: { ...model, vocab }, added_tokens: kept }, where);
   const tokenizer: Tokenizer = {
     size,
     endOfText,
