@@ -1,5 +1,25 @@
 /** Training: a task, an optimiser, a loop that survives being killed. */
 export { type ExportOptions, exportWeights } from "./checkpoint.ts";
+export {
+  type DistillBatch,
+  type DistillLosses,
+  type DistillSettings,
+  type DistillWeights,
+  distillFeeds,
+  distillLosses,
+} from "./distill-losses.ts";
+export {
+  comparedPositions,
+  type DistributionTable,
+  distributionTable,
+  type ImagePair,
+  type ImagePairOptions,
+  imagePair,
+  imageTrajectory,
+  type TextPair,
+  textLabels,
+  textPair,
+} from "./distill-trajectory.ts";
 export type { Weights } from "./flat.ts";
 export { type Progress, type TrainOptions, type TrainTask, train } from "./loop.ts";
 export { type MagvitTraining, magvitTask, reconstruct } from "./magvit.ts";
