@@ -38,13 +38,15 @@ export interface MagvitTraining {
   reconstruction: number;
   /** Weight of the entropy over whole codes. */
   entropy: number;
+  /** Starts from these weights and trains the decoder alone, so that tokens stay what they are. */
+  decoderOf?: Arrays;
 }
 
 /** Plain background counts this much for the codebook's use. */
 const BACKGROUND_FOCUS = 0.02;
 
 export function magvitTask(
-  { config, batchSize, reconstruction, entropy }: MagvitTraining,
+  { config, batchSize, reconstruction, entropy, decoderOf }: MagvitTraining,
   stream: SceneStream,
   about: unknown,
 ): TrainTask {
@@ -71,6 +73,8 @@ export function magvitTask(
       const scenes = scenesFrom(stream, step * batchSize, batchSize);
       return { pixels: pixelsOf(scenes), focus: cellFocus(scenes, cell, BACKGROUND_FOCUS) };
     },
+    weights: decoderOf,
+    frozen: (name) => decoderOf !== undefined && name.startsWith("encoder."),
     decays: () => false,
     sample: (weights, _step, dir) => drawReconstructions(config, weights, stream, `${dir}/reconstructions.png`),
   };
