@@ -1,46 +1,62 @@
-// Makes a fresh clone ready: installs what package-lock.json says and compiles, each only when something changed.
+// Makes a fresh clone ready: installs the packages of package-lock.json and compiles, each only when something changed.
+// node scripts/setup.mjs [PROJECT ...] compiles these TypeScript projects (folders with a tsconfig.json), by default src.
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const run = (command, args) => {
+const projects = process.argv.length > 2 ? process.argv.slice(2) : ["src"];
+
+function stop(message) {
+  console.error(`fewstep: ${message}`);
+  process.exit(1);
+}
+
+function run(command, args) {
   const { status, error } = spawnSync(command, args, {
     cwd: root,
     stdio: "inherit",
-    shell: process.platform === "win32",
+    shell: process.platform === "win32" && command === "npm",
   });
-  if (error || status !== 0) {
-    console.error(`fewstep: '${command} ${args.join(" ")}' failed${error ? `: ${error.message}` : ""}`);
-    process.exit(status || 1);
-  }
-};
-
-const lock = createHash("sha256")
-  .update(readFileSync(join(root, "package-lock.json")))
-  .digest("hex");
-const stamp = join(root, "node_modules", ".fewstep-lock");
-if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== lock) {
-  console.log("fewstep: installing packages (once)");
-  run("npm", ["ci", "--no-audit", "--no-fund"]);
-  writeFileSync(stamp, lock);
+  if (error || status !== 0) stop(`'${command} ${args.join(" ")}' failed${error ? `: ${error.message}` : ""}`);
 }
 
-const newest = (path) =>
+/** Whether node_modules holds what package-lock.json asks for, whichever command installed it. */
+function installed() {
+  const record = join(root, "node_modules", ".package-lock.json");
+  if (!existsSync(record)) return false;
+  const packages = (path) => JSON.parse(readFileSync(path, "utf8")).packages;
+  const there = packages(record);
+  return Object.entries(packages(join(root, "package-lock.json"))).every(
+    ([path, { version, optional }]) =>
+      !path || optional || (there[path]?.version === version && existsSync(join(root, path))),
+  );
+}
+
+/** When something in a folder changed last; folders count, so that removed files do. */
+const changed = (path) =>
   statSync(path).isDirectory()
-    ? Math.max(
-        0,
-        ...readdirSync(path)
-          .filter((f) => f !== "node_modules")
-          .map((f) => newest(join(path, f))),
-      )
+    ? Math.max(statSync(path).mtimeMs, ...readdirSync(path).map((name) => changed(join(path, name))))
     : statSync(path).mtimeMs;
-const built = join(root, "dist", ".built");
-const sources = Math.max(...["src", "test", "bench", "tsconfig.base.json"].map((p) => newest(join(root, p))));
-if (!existsSync(built) || statSync(built).mtimeMs < sources) {
-  console.log("fewstep: compiling");
-  run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-b"]);
-  writeFileSync(built, new Date().toISOString());
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19))
+  stop(`Node ${process.versions.node} is too old; expected 20.19 or newer`);
+
+if (!installed()) {
+  console.log("fewstep: installing packages");
+  run("npm", ["ci"]);
+}
+
+for (const project of projects) {
+  const built = join(root, "dist", `${project.replaceAll("/", "-")}.built`);
+  const sources = Math.max(...["src", project, "tsconfig.base.json"].map((path) => changed(join(root, path))));
+  if (existsSync(built) && statSync(built).mtimeMs >= sources) continue;
+  console.log(`fewstep: compiling ${project}`);
+  const start = new Date();
+  run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-b", project]);
+  writeFileSync(built, "");
+  // What was saved while it compiled is newer than this.
+  utimesSync(built, start, start);
 }
