@@ -18,7 +18,7 @@ const tokenizer = tokenizerFromJson(JSON.parse(readFileSync(vocabulary, "utf8"))
 const config = { ...SHOWO_PRESETS.mini, llmVocabSize: tokenizer.size, endOfText: tokenizer.endOfText };
 const settings = {
   config,
-  rows: { t2i: 20, lm: 1, mmu: 11 },
+  rows: { t2i: 13, lm: 1, mmu: 6 },
   taskWeights: { t2i: 1, lm: 0.1, mmu: 1 },
   promptDropout: 0.1,
 };

@@ -1,5 +1,6 @@
 /** Training: a task, an optimiser, a loop that survives being killed. */
 export { type ExportOptions, exportWeights } from "./checkpoint.ts";
+export { readTrainConfig, type TrainConfig, type TrainSettings, trainConfigOf } from "./config.ts";
 export {
   type DistillBatch,
   type DistillLosses,
@@ -23,6 +24,7 @@ export {
 export type { Weights } from "./flat.ts";
 export { type Progress, type TrainOptions, type TrainTask, train } from "./loop.ts";
 export { type MagvitTraining, magvitTask, reconstruct } from "./magvit.ts";
+export { type PipelineOptions, type Stage, trainModel } from "./pipeline.ts";
 export {
   type MaskedPicture,
   maskForTraining,
@@ -35,10 +37,9 @@ export {
   pretrainLosses,
   targetsOf,
 } from "./pretrain-losses.ts";
-export { cellFocus, pixelsOf, type SceneStream, scenesFrom } from "./scene-data.ts";
-export { CAPTION_QUESTION, corpusOf, type Dialogue, trainSceneTokenizer } from "./scene-text.ts";
 export { learningRate, type Schedule } from "./schedule.ts";
 export { pictureDecoder, type ShowoParts, type ShowoTraining, showoTask } from "./showo.ts";
+export { CAPTION_QUESTION, type Dialogue, folderSource, type Lesson, type Source, sceneSource } from "./source.ts";
 export {
   createTrainer,
   type Objective,
@@ -47,3 +48,4 @@ export {
   type Trainer,
   type TrainerOptions,
 } from "./step.ts";
+export { trainVocabulary } from "./texts.ts";

@@ -1,4 +1,4 @@
-/** Trains a MAGVIT-v2 tokenizer on scenes: reconstruction, commitment and code entropy. */
+/** Trains a MAGVIT-v2 tokenizer: reconstruction, commitment and code entropy. */
 import type { NdArray } from "../base/index.ts";
 import { writeAtomic } from "../files/index.ts";
 import {
@@ -27,8 +27,9 @@ import {
   straightThrough,
 } from "../models/magvit/index.ts";
 import { type Arrays, compile } from "../runtime/index.ts";
+import { cellFocus, pixelsOf } from "./lesson-arrays.ts";
 import type { TrainTask } from "./loop.ts";
-import { cellFocus, pixelsOf, type SceneStream, scenesFrom } from "./scene-data.ts";
+import type { Source } from "./source.ts";
 import type { Objective } from "./step.ts";
 
 export interface MagvitTraining {
@@ -47,17 +48,17 @@ const BACKGROUND_FOCUS = 0.02;
 
 export function magvitTask(
   { config, batchSize, reconstruction, entropy, decoderOf }: MagvitTraining,
-  stream: SceneStream,
+  source: Source,
   about: unknown,
 ): TrainTask {
   const cell = downsampling(config);
-  const side = stream.pixels / cell;
+  const side = source.pixels / cell;
   return {
     name: "magvit",
     config: about,
     batchSize,
     build(graph): Objective {
-      const pixels = graph.input("pixels", "float32", [batchSize, 3, stream.pixels, stream.pixels]);
+      const pixels = graph.input("pixels", "float32", [batchSize, 3, source.pixels, source.pixels]);
       const focus = graph.input("focus", "float32", [batchSize * side * side]);
       const z = encodePixels(pixels, config);
       const drawn = decodeCodes(straightThrough(z), config);
@@ -69,14 +70,14 @@ export function magvitTask(
       const loss = add(add(add(draws, mean(abs(error))), commitment), spread);
       return { loss, metrics: { psnr: psnr(mse), commitment, entropy: spread } };
     },
-    batch(step) {
-      const scenes = scenesFrom(stream, step * batchSize, batchSize);
-      return { pixels: pixelsOf(scenes), focus: cellFocus(scenes, cell, BACKGROUND_FOCUS) };
+    async batch(step) {
+      const lessons = await source.lessons(step * batchSize, batchSize, "train");
+      return { pixels: pixelsOf(lessons), focus: cellFocus(lessons, cell, BACKGROUND_FOCUS) };
     },
     weights: decoderOf,
     frozen: (name) => decoderOf !== undefined && name.startsWith("encoder."),
     decays: () => false,
-    sample: (weights, _step, dir) => drawReconstructions(config, weights, stream, `${dir}/reconstructions.png`),
+    sample: (weights, _step, dir) => drawReconstructions(config, weights, source, `${dir}/reconstructions.png`),
   };
 }
 
@@ -91,16 +92,11 @@ function focusedMean(values: Tensor, focus: Tensor, side: number, cell: number):
 /** Decibels for pixels in [-1, 1]. */
 const psnr = (mse: Tensor): Tensor => mul(log(div(4, mse)), 10 / Math.LN10);
 
-/** Held-out scenes and their reconstructions side by side, as a PNG. */
-async function drawReconstructions(
-  config: MagvitConfig,
-  weights: Arrays,
-  stream: SceneStream,
-  path: string,
-): Promise<void> {
-  const scenes = scenesFrom({ ...stream, split: "heldout" }, 0, 32);
-  const drawn = postprocess(await reconstruct(config, (name) => weights[name], pixelsOf(scenes)));
-  const pictures = scenes.flatMap(({ width, height, pixels }, i) => [picture(width, height, pixels), drawn[i]]);
+/** Held-out pictures and their reconstructions side by side, as a PNG. */
+async function drawReconstructions(config: MagvitConfig, weights: Arrays, source: Source, path: string): Promise<void> {
+  const lessons = await source.lessons(0, 32, "heldout");
+  const drawn = postprocess(await reconstruct(config, (name) => weights[name], pixelsOf(lessons)));
+  const pictures = lessons.flatMap(({ width, height, pixels }, i) => [picture(width, height, pixels), drawn[i]]);
   await writeAtomic(path, await encodePicture(sheet(pictures, { columns: 8, gap: 2 }), "png"));
 }
 

@@ -1,4 +1,4 @@
-/** Pretrains a small Show-o on scenes: drawing by masked denoising, answering, and plain text, in stated proportions. */
+/** Pretrains a small Show-o: drawing by masked denoising, answering, and plain text, in stated proportions. */
 import { i64, type NdArray, Rng } from "../base/index.ts";
 import { blank, categorical, collect, decodeMasked, seeded } from "../decode/index.ts";
 import { writeAtomic } from "../files/index.ts";
@@ -23,6 +23,7 @@ import {
 } from "../models/showo/index.ts";
 import { type Arrays, compile, type Program } from "../runtime/index.ts";
 import type { Tokenizer } from "../text/index.ts";
+import { pixelsOf } from "./lesson-arrays.ts";
 import type { TrainTask } from "./loop.ts";
 import {
   maskForTraining,
@@ -31,8 +32,8 @@ import {
   pretrainFeeds,
   pretrainLosses,
 } from "./pretrain-losses.ts";
-import { pixelsOf, type SceneStream, scenesFrom } from "./scene-data.ts";
-import { dialogueIds, dialogueOf, drawingText } from "./scene-text.ts";
+import type { Source } from "./source.ts";
+import { dialogueIds } from "./texts.ts";
 
 export interface ShowoTraining {
   config: ShowoConfig;
@@ -41,6 +42,8 @@ export interface ShowoTraining {
   taskWeights: Readonly<Record<PretrainTask, number>>;
   /** Share of drawing rows whose prompt is left out, for guidance. */
   promptDropout: number;
+  /** Of masks and of what is asked about a picture. */
+  seed: number;
 }
 
 export interface ShowoParts {
@@ -51,15 +54,18 @@ export interface ShowoParts {
   threads?: number;
 }
 
+/** Micro-batches of a step have pictures of their own. */
+const MOST_MICRO = 64;
+
 export async function showoTask(
   training: ShowoTraining,
   parts: ShowoParts,
-  stream: SceneStream,
+  source: Source,
   about: unknown,
 ): Promise<TrainTask> {
-  const { config, rows, promptDropout } = training;
-  const scenesPerBatch = Math.max(rows.t2i, rows.mmu, rows.lm);
-  const encode = await pictureEncoder(parts, scenesPerBatch, stream.pixels);
+  const { config, rows, promptDropout, seed } = training;
+  const perBatch = Math.max(rows.t2i, rows.mmu, rows.lm);
+  const encode = await pictureEncoder(parts, perBatch, source.pixels);
   return {
     name: "showo",
     config: about,
@@ -69,28 +75,28 @@ export async function showoTask(
       return { loss: total, metrics: tasks };
     },
     async batch(step, micro) {
-      const rng = new Rng(stream.seed, step, micro * 2 ** 20);
-      const scenes = scenesFrom(stream, (step * 64 + micro) * scenesPerBatch, scenesPerBatch);
-      const codes = await encode(pixelsOf(scenes));
-      const t2i = scenes.slice(0, rows.t2i).map((scene, i) => {
+      const rng = new Rng(seed, step, micro * 2 ** 20);
+      const lessons = await source.lessons((step * MOST_MICRO + micro) * perBatch, perBatch, "train");
+      const codes = await encode(pixelsOf(lessons));
+      const t2i = lessons.slice(0, rows.t2i).map((lesson, i) => {
         const uniforms = Float32Array.from({ length: config.imageTokens }, () => rng.uniform());
         const masked = maskForTraining(codes[i], rng.uniform(), uniforms);
-        const text = parts.tokenizer.encode(drawingText(scene, rng));
+        const text = parts.tokenizer.encode(lesson.prompt(rng));
         return textToImageRow(config, text, masked.ids, masked.labels, rng.uniform() < promptDropout);
       });
-      const lm = scenes.slice(0, rows.lm).map((scene) => {
-        const { question, answer } = dialogueOf(scene, rng);
-        return textRow(config, parts.tokenizer.encode(`${question} ${answer} ${scene.prompt}`));
+      const lm = lessons.slice(0, rows.lm).map((lesson) => {
+        const { question, answer } = lesson.dialogue(rng);
+        return textRow(config, parts.tokenizer.encode(`${question} ${answer} ${lesson.prompt(rng)}`));
       });
-      const mmu = scenes.slice(0, rows.mmu).map((scene, i) => {
-        const { text, questionLength } = dialogueIds(config, parts.tokenizer, dialogueOf(scene, rng));
+      const mmu = lessons.slice(0, rows.mmu).map((lesson, i) => {
+        const { text, questionLength } = dialogueIds(config, parts.tokenizer, lesson.dialogue(rng));
         return imageToTextRow(config, codes[i], text, questionLength);
       });
       return pretrainFeeds(config, { t2i, lm, mmu });
     },
     // As in Phi's own training: norms and biases are vectors and never decay.
     decays: (_name, shape) => shape.length > 1,
-    sample: (weights, _step, dir) => drawPrompts(config, weights, parts, stream, `${dir}/pictures.png`),
+    sample: (weights, _step, dir) => drawPrompts(config, weights, parts, source, `${dir}/pictures.png`),
   };
 }
 
@@ -122,16 +128,17 @@ export function pictureDecoder(
 
 const SHEET = { columns: 6, rows: 6, steps: 16, guidance: 1 };
 
-/** Pictures from prompts of held-out scenes, as a PNG with the prompts beneath. */
+/** Pictures from held-out prompts, as a PNG with the prompts beneath. */
 async function drawPrompts(
   config: ShowoConfig,
   weights: Arrays,
   parts: ShowoParts,
-  stream: SceneStream,
+  source: Source,
   path: string,
 ): Promise<void> {
   const count = SHEET.columns * SHEET.rows;
-  const prompts = scenesFrom({ ...stream, split: "heldout" }, 0, count).map(({ prompt }) => prompt);
+  const rng = new Rng(1);
+  const prompts = (await source.lessons(0, count, "heldout")).map((lesson) => lesson.prompt(rng));
   const programs = showoPrograms(config, (name) => weights[name], { threads: parts.threads, spinning: false });
   const model = await imagePredictor(programs, {
     prompts: prompts.map((prompt) => parts.tokenizer.encode(prompt)),

@@ -1,0 +1,29 @@
+/** Texts of lessons as token ids, and the vocabulary that is made from them. */
+import { fail } from "../base/index.ts";
+import { questionText, type ShowoConfig } from "../models/showo/index.ts";
+import { type Tokenizer, type TokenizerJson, trainBpe } from "../text/index.ts";
+import type { Dialogue, Source } from "./source.ts";
+
+/** A byte-level BPE vocabulary of at most `size` ids from everything the source says. */
+export const trainVocabulary = (source: Source, size: number): TokenizerJson =>
+  trainBpe([...source.corpus(), questionText("?")], size);
+
+export interface DialogueIds {
+  text: number[];
+  /** How many of them are the question. */
+  questionLength: number;
+}
+
+/** Ids of a dialogue as a training row takes them: question, then answer. Refuses what would be cut. */
+export function dialogueIds(config: ShowoConfig, tokenizer: Tokenizer, { question, answer }: Dialogue): DialogueIds {
+  const asked = tokenizer.encode(questionText(question));
+  const text = [...asked, ...tokenizer.encode(` ${answer}`)];
+  if (text.length + 2 > config.maxTextTokens)
+    fail("a training text is longer than its row", {
+      where: `"${question} ${answer}"`,
+      expected: `at most ${config.maxTextTokens - 2} tokens`,
+      got: `${text.length}`,
+      hint: "Raise maxTextTokens or shorten the text.",
+    });
+  return { text, questionLength: asked.length };
+}
