@@ -41,9 +41,9 @@ export function compare(field: string, got: Values, want: NdArray, tolerance: To
     const [a, b] = [Number(data[at]), Number(want.data[at])];
     const error = a === b ? 0 : Math.abs(a - b);
     const allowed = allowedAt(b);
-    if (!(error <= allowed)) wrong++;
-    // NaN counts as infinitely wrong.
     const ratio = error === 0 ? 0 : error / allowed;
+    if (!(ratio <= 1)) wrong++;
+    // NaN, of a value or of Infinity beside a number, counts as infinitely wrong.
     if (!(ratio <= worst.ratio)) worst = { ratio: Number.isNaN(ratio) ? Infinity : ratio, error, allowed, at };
   }
   const { ratio, error, allowed, at } = worst;
