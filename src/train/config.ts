@@ -17,7 +17,7 @@ const half = z.strictObject({
   attention: z.boolean(),
 });
 const { encoder, decoder, bits } = MAGVIT_PRESETS.mini;
-const { hiddenSize, layers, heads, mlpSize, maxTextTokens } = SHOWO_PRESETS.mini;
+const { hiddenSize, layers, heads, mlpSize } = SHOWO_PRESETS.mini;
 
 const schema = z.strictObject({
   /** Name of the model that comes out. */
@@ -55,7 +55,8 @@ const schema = z.strictObject({
       layers: count.default(layers),
       heads: count.default(heads),
       mlpSize: count.default(mlpSize),
-      maxTextTokens: count.default(maxTextTokens),
+      /** Text slots of a row; default: what the longest text needs. */
+      maxTextTokens: z.int().min(4).max(2048).optional(),
       steps: count.default(4200),
       /** Rows of a batch: pictures to draw, plain texts, questions to answer. */
       rows: z.strictObject({ t2i: count, lm: z.int().min(0), mmu: z.int().min(0) }).default({ t2i: 13, lm: 1, mmu: 6 }),

@@ -39,7 +39,15 @@ export {
 } from "./pretrain-losses.ts";
 export { learningRate, type Schedule } from "./schedule.ts";
 export { pictureDecoder, type ShowoParts, type ShowoTraining, showoTask } from "./showo.ts";
-export { CAPTION_QUESTION, type Dialogue, folderSource, type Lesson, type Source, sceneSource } from "./source.ts";
+export {
+  CAPTION_QUESTION,
+  type Corpus,
+  type Dialogue,
+  folderSource,
+  type Lesson,
+  type Source,
+  sceneSource,
+} from "./source.ts";
 export {
   createTrainer,
   type Objective,

@@ -18,9 +18,9 @@ import { type Progress, type TrainOptions, train } from "./loop.ts";
 import { magvitTask } from "./magvit.ts";
 import { showoTask } from "./showo.ts";
 import { CAPTION_QUESTION, folderSource, type Source, sceneSource } from "./source.ts";
-import { trainVocabulary } from "./texts.ts";
+import { slotsFor, trainVocabulary } from "./texts.ts";
 
-export type Stage = "tokenizer" | "decoder" | "model";
+export type Stage = "tokenizer" | "decoder" | "showo";
 
 export interface PipelineOptions {
   /** Folder of the run; the model comes out in its subfolder `model`. */
@@ -44,16 +44,18 @@ export async function trainModel(config: TrainConfig, options: PipelineOptions):
   const tokens = await trainTokenizer(config, magvit, source, options);
   const pictures = config.tokenizer.decoderSteps ? await trainDecoder(config, magvit, tokens, source, options) : tokens;
 
+  const corpus = source.corpus();
   const vocabulary = join(out, "tokenizer.json");
-  if (!existsSync(vocabulary)) await writeJson(vocabulary, trainVocabulary(source, config.vocabulary));
+  if (!existsSync(vocabulary)) await writeJson(vocabulary, trainVocabulary(corpus, config.vocabulary));
   const text = JSON.parse(readFileSync(vocabulary, "utf8"));
   const tokenizer = tokenizerFromJson(text, vocabulary);
 
-  const showo = showoConfig(config, magvit, tokenizer);
+  const slots = config.model.maxTextTokens ?? slotsFor(corpus, tokenizer);
+  const showo = showoConfig(config, magvit, tokenizer, slots);
   const { rows, taskWeights, promptDropout, steps, learningRate, micro } = config.model;
   const training = { config: showo, rows, taskWeights, promptDropout, seed: config.seed };
   const parts = { tokenizer, magvit, magvitWeights: (name: string) => pictures[name], threads: options.threads };
-  const weights = await stage("model", options, {
+  const weights = await stage("showo", options, {
     task: await showoTask(training, parts, source, { ...training, data: config.data }),
     steps,
     micro,
@@ -92,8 +94,9 @@ function showoConfig(
   { pixels, model }: TrainConfig,
   magvit: MagvitConfig,
   text: { size: number; endOfText: number },
+  maxTextTokens: number,
 ): ShowoConfig {
-  const { hiddenSize, layers, heads, mlpSize, maxTextTokens } = model;
+  const { hiddenSize, layers, heads, mlpSize } = model;
   const side = pixels / downsampling(magvit);
   return {
     model: "showo",

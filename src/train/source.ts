@@ -23,13 +23,18 @@ export interface Lesson {
   dialogue(rng: Rng): Dialogue;
 }
 
+export interface Corpus {
+  prompts: string[];
+  dialogues: Dialogue[];
+}
+
 export interface Source {
   /** Side of its pictures. */
   readonly pixels: number;
   /** Lessons first ... first+count-1 of an endless stream: a function of these numbers alone. */
   lessons(first: number, count: number, split: Split): Promise<Lesson[]>;
-  /** Texts as they occur, for the vocabulary. */
-  corpus(): string[];
+  /** What it may say, for the vocabulary and the length of rows. */
+  corpus(): Corpus;
   /** Every word of the texts, where they are few. */
   readonly words?: readonly string[];
 }
@@ -64,15 +69,18 @@ export function sceneSource({ atlas, domain, seed, pixels }: SceneOptions): Sour
       Array.from({ length: count }, (_, i) =>
         lesson(makeScene(atlas, domain, { seed, index: first + i, split, pixels })),
       ),
-    corpus: () =>
-      Array.from({ length: CORPUS_SCENES }, (_, index) =>
+    corpus() {
+      const scenes = Array.from({ length: CORPUS_SCENES }, (_, index) =>
         sketchScene(domain, { seed: 0, index, split: "train" }),
-      ).flatMap((scene) => [
-        scene.prompt,
-        scene.caption,
-        `${CAPTION_QUESTION} ${scene.caption}`,
-        ...scene.questions.map(({ question, answer }) => `${question} ${answer}`),
-      ]),
+      );
+      return {
+        prompts: scenes.flatMap(({ prompt, caption }) => [prompt, caption]),
+        dialogues: scenes.flatMap(({ caption, questions }) => [
+          { question: CAPTION_QUESTION, answer: caption },
+          ...questions,
+        ]),
+      };
+    },
   };
 }
 
@@ -126,7 +134,10 @@ export function folderSource(path: string, { seed, pixels }: { seed: number; pix
           } satisfies Lesson;
         }),
       ),
-    corpus: () => all.flatMap((example) => dialoguesOf(example).map(({ question, answer }) => `${question} ${answer}`)),
+    corpus: () => ({
+      prompts: all.flatMap(({ caption }) => (caption === undefined ? [] : [caption])),
+      dialogues: all.flatMap(dialoguesOf),
+    }),
   };
 }
 

@@ -2,11 +2,24 @@
 import { fail } from "../base/index.ts";
 import { questionText, type ShowoConfig } from "../models/showo/index.ts";
 import { type Tokenizer, type TokenizerJson, trainBpe } from "../text/index.ts";
-import type { Dialogue, Source } from "./source.ts";
+import type { Corpus, Dialogue } from "./source.ts";
 
 /** A byte-level BPE vocabulary of at most `size` ids from everything the source says. */
-export const trainVocabulary = (source: Source, size: number): TokenizerJson =>
-  trainBpe([...source.corpus(), questionText("?")], size);
+export function trainVocabulary({ prompts, dialogues }: Corpus, size: number): TokenizerJson {
+  return trainBpe(
+    [...prompts, ...dialogues.map(({ question, answer }) => `${questionText(question)} ${answer}`)],
+    size,
+  );
+}
+
+/** Text slots that hold every dialogue and prompt: ids, bos and eos. */
+export function slotsFor({ prompts, dialogues }: Corpus, tokenizer: Tokenizer): number {
+  const lengths = [
+    ...prompts.map((prompt) => tokenizer.encode(prompt).length),
+    ...dialogues.map(({ question, answer }) => tokenizer.encode(`${questionText(question)} ${answer}`).length),
+  ];
+  return lengths.reduce((a, b) => Math.max(a, b), 0) + 2;
+}
 
 export interface DialogueIds {
   text: number[];
