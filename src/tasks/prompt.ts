@@ -9,14 +9,14 @@ export interface Prompt {
   readonly warnings: readonly string[];
 }
 
-/** Characters beyond this are not even tokenised: no model reads that far. */
-const CHARACTERS_PER_TOKEN = 40;
+/** The longest tokens of GPT-2 have 128 bytes; what lies behind as many as fit is not even tokenised. */
+const LONGEST_TOKEN = 128;
 
 /** A prompt to draw; the empty one draws unconditionally. Errors: not a string, broken Unicode. */
 export function readPrompt(model: ShowoModel, prompt: unknown): Prompt {
   const text = cleanPrompt(prompt);
   const room = promptRoom(model.config.showo);
-  const ids = model.text.encode(text.slice(0, room * CHARACTERS_PER_TOKEN));
+  const ids = model.text.encode(text.slice(0, (room + 1) * LONGEST_TOKEN));
   const warnings = unknownWords(model, text);
   if (ids.length > room)
     warnings.unshift(`the prompt is longer than the ${room} tokens that the model reads; the rest was left out`);
