@@ -1,5 +1,4 @@
 /** One step of consistency distillation: trajectories, labels, losses, gradients, the update. */
-
 import {
   argmax,
   blank,

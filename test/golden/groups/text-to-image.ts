@@ -1,4 +1,5 @@
 /** Masked denoising from a prompt: plain, guided, with top-k, into a picture's holes, beyond its edges. */
+import { type NdArray, sizeOf } from "fewstep/base";
 import {
   argmax,
   type Canvas,
@@ -83,6 +84,15 @@ function checkStates(c: Case, { config, tokenizer }: Folder, prompts: readonly s
   c.check("final_ids", run.at(-1)!.canvas.ids_BL);
 }
 
+/** What a run records of each step. */
+const STEP_FIELDS: Readonly<Record<string, (state: MaskedState) => ArrayLike<number>>> = {
+  step_ids: ({ sampled }) => sampled.ids_BL,
+  selected_probs: ({ sureness_BL }) => sureness_BL,
+  confidence: ({ score_BL }) => score_BL,
+  mask_len: ({ maskLength_B }) => maskLength_B,
+  temperatures: ({ temperature }) => [temperature],
+};
+
 async function checkLoop(c: Case, folder: Folder): Promise<void> {
   const { config } = folder;
   const { prompts } = c.params({ prompts: z.array(z.string()) });
@@ -90,38 +100,31 @@ async function checkLoop(c: Case, folder: Folder): Promise<void> {
   checkRows(c, folder, request);
   const run = await draw(c, folder, request);
   checkStates(c, folder, prompts, run);
-  const all = (of: (state: MaskedState) => ArrayLike<number>) => run.flatMap((state) => Array.from(of(state)));
-  c.check(
-    "step_ids",
-    all(({ sampled }) => sampled.ids_BL),
-  );
-  c.check(
-    "selected_probs",
-    all(({ sureness_BL }) => sureness_BL),
-  );
-  c.check(
-    "confidence",
-    all(({ score_BL }) => score_BL),
-  );
-  c.check(
-    "mask_len",
-    all(({ maskLength_B }) => maskLength_B),
-  );
-  c.check(
-    "temperatures",
-    run.map(({ temperature }) => temperature),
-  );
+  for (const [field, of] of Object.entries(STEP_FIELDS))
+    c.check(
+      field,
+      run.flatMap((state) => Array.from(of(state))),
+    );
   const whole = { probs_first_step: run[0], probs_last_step: run.at(-1)! };
   for (const [field, state] of Object.entries(whole))
     if (c.has(field)) c.check(field, probabilities(state.logits_BTV, config.codebookSize));
 }
 
+/** Checks what holds for every row of a batch and may be recorded once for each. */
+function checkForAll(c: Case, field: string, { data }: { data: NdArray["data"] }): void {
+  const size = sizeOf(c.get(field).shape);
+  c.check(
+    field,
+    Array.from({ length: size }, (_, i) => Number(data[i % data.length])),
+  );
+}
+
 /** Ids of a recorded picture, preprocessed and encoded. */
 async function encodePicture(c: Case, { magvit }: Folder): Promise<Int32Array> {
   const pixels = preprocess(pictureOf(c, "rgb"), magvit.config.resolution);
-  if (c.has("pixels_in")) c.check("pixels_in", pixels);
+  if (c.has("pixels_in")) checkForAll(c, "pixels_in", pixels);
   const ids = await magvit.encode(pixels);
-  c.check("source_ids", ids);
+  checkForAll(c, "source_ids", { data: ids });
   return ids;
 }
 
@@ -130,7 +133,7 @@ async function checkInpainting(c: Case, folder: Folder): Promise<void> {
   const { prompt, batch_size } = c.params({ prompt: z.string(), batch_size: z.int() });
   const source = await encodePicture(c, folder);
   const holes = maskToCells(pictureOf(c, "mask_u8"), gridSide(config), magvit.config.resolution);
-  c.check("token_mask", holes);
+  checkForAll(c, "token_mask", holes);
   const cells = Array.from(source, (id, cell) => (holes.data[cell] ? UNDECIDED : id));
   const prompts = Array.from({ length: batch_size }, () => prompt);
   const request = { prompts, canvas: canvasFrom(prompts.map(() => cells)) };

@@ -1,5 +1,5 @@
 /** Masking for training and the losses of pretraining. */
-import { cosine } from "fewstep/decode";
+import { type ScheduleName, schedule as scheduleNamed } from "fewstep/decode";
 import { Graph } from "fewstep/graph";
 import { imageIds, type TrainingRow, vocabularyOf } from "fewstep/models/showo";
 import { compile } from "fewstep/runtime";
@@ -10,12 +10,13 @@ import { codesIn } from "../ids.ts";
 
 export const training: Checks = {
   train_masking(c, { config }) {
-    const { min_masking_rate } = c.params({ min_masking_rate: z.number(), schedule: z.literal("cosine") });
+    const { min_masking_rate, schedule } = c.params({ min_masking_rate: z.number(), schedule: z.string() });
+    const gamma = scheduleNamed(schedule as ScheduleName);
     const times = c.numbers("timestep_uniforms");
     const uniforms = c.rows("order_uniforms");
     const { image } = vocabularyOf(config);
     const masked = codesIn(config, c.rows("image_ids")).map((codes, b) =>
-      maskForTraining(codes, times[b], uniforms[b], (t) => Math.max(cosine(t), min_masking_rate)),
+      maskForTraining(codes, times[b], uniforms[b], (t) => Math.max(gamma(t), min_masking_rate)),
     );
     c.check(
       "masked_ids",
