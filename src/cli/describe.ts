@@ -1,7 +1,7 @@
 /** fewstep describe IMAGE [QUESTION]: writes a sentence about a picture, as it is decoded. */
 import type { Command } from "commander";
 import type { DescribeOptions } from "../tasks/index.ts";
-import type { Io } from "./shell/io.ts";
+import { type Io, printable } from "./shell/io.ts";
 import { imageFrom, type ModelOptions, modelOptions, number, openModel, warn } from "./shell/options.ts";
 
 type Options = ModelOptions & Omit<DescribeOptions, "signal">;
@@ -22,7 +22,7 @@ export function describe(program: Command, io: Io): void {
       const model = await openModel(options, io);
       try {
         const run = model.describe(image, question, { ...options, signal: io.signal });
-        for await (const { delta } of run) if (!options.json) await io.out(delta);
+        for await (const { delta } of run) if (!options.json) await io.out(printable(delta));
         const { warnings, ...result } = await run;
         warn(io, warnings);
         const { tokens, passes, timings } = result;

@@ -7,7 +7,7 @@ import { readWeights } from "../files/index.ts";
 import { readPicture, readPngText } from "../image/index.ts";
 import { modelConfigOf } from "../models/index.ts";
 import { printOnnx, readOnnx } from "../onnx/index.ts";
-import type { Io } from "./shell/io.ts";
+import { type Io, printable } from "./shell/io.ts";
 
 /** What was found, for `--json`, and the same as lines to read. */
 interface Report {
@@ -24,7 +24,7 @@ export function inspect(program: Command, io: Io): void {
     .option("--json", "print one JSON object instead of text")
     .action(async (path: string, { json }: { json?: boolean }) => {
       const { lines, ...report } = await reportOf(path);
-      await io.out(json ? `${JSON.stringify(report)}\n` : `${lines.join("\n")}\n`);
+      await io.out(json ? `${JSON.stringify(report)}\n` : `${printable(lines.join("\n"))}\n`);
     });
 }
 

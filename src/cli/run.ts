@@ -8,7 +8,7 @@ import { generate } from "./generate.ts";
 import { inpaint } from "./inpaint.ts";
 import { inspect } from "./inspect.ts";
 import { scenes } from "./scenes.ts";
-import type { Io } from "./shell/io.ts";
+import { type Io, printable } from "./shell/io.ts";
 import { start } from "./start.ts";
 import { train } from "./train.ts";
 
@@ -50,7 +50,7 @@ function report(error: unknown, io: Io): number {
     io.err("fewstep: cancelled\n");
     return EXIT.cancelled;
   }
-  if (error instanceof FewstepError) io.err(`fewstep: ${error.message}\n`);
+  if (error instanceof FewstepError) io.err(`fewstep: ${printable(error.message)}\n`);
   else if (errno === "ENOSPC") io.err("fewstep: the disk is full\n");
   else io.err(`fewstep: ${error instanceof Error ? error.message : error}\n  Set FEWSTEP_DEBUG=1 to see where.\n`);
   if (io.env.FEWSTEP_DEBUG && error instanceof Error) {

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { fail } from "../base/index.ts";
 import type { DrawOptions } from "../tasks/index.ts";
 import { drawAndWrite, planOutputs } from "./shell/draw.ts";
-import type { Io } from "./shell/io.ts";
+import { type Io, printable } from "./shell/io.ts";
 import { type DrawingOptions, drawingOptions, openModel, warn } from "./shell/options.ts";
 import { makeFolder } from "./shell/output.ts";
 import { preview } from "./shell/preview.ts";
@@ -23,7 +23,7 @@ const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 async function show(prompt: string, options: DrawingOptions, io: Io): Promise<void> {
   if (options.output === "-") fail("standard output is for the description", { where: "-o -", hint: "Name a file." });
   const tell = (label: string, text: string) =>
-    options.json ? Promise.resolve() : io.out(`${label.padEnd(13)}${text}\n`);
+    options.json ? Promise.resolve() : io.out(`${label.padEnd(13)}${printable(text)}\n`);
   if (options.output === undefined) await makeFolder(FOLDER);
   const outputs = await planOutputs({ output: FOLDER, ...options }, prompt);
 

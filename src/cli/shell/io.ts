@@ -19,6 +19,9 @@ export interface Io {
   readonly host?: LoadOptions["host"];
 }
 
+/** Text from models and files, which must not steer the terminal: control characters but new lines become U+FFFD. */
+export const printable = (text: string): string => text.replace(/(?!\n)\p{Cc}/gu, "\ufffd");
+
 /** This process. Ctrl-C cancels; a second one ends at once. */
 export function processIo(): Io {
   const { stdout, stderr, stdin, env } = process;
