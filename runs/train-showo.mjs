@@ -6,14 +6,19 @@ import { MAGVIT_PRESETS } from "fewstep/models/magvit";
 import { SHOWO_PRESETS } from "fewstep/models/showo";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
 import { tokenizerFromJson } from "fewstep/text";
-import { showoTask, train, trainSceneTokenizer } from "fewstep/train";
+import { sceneSource, showoTask, train, trainVocabulary } from "fewstep/train";
 
 const [tokenizerWeights = "out/tokenizer/magvit.safetensors", out = "out/showo", steps = "4000"] =
   process.argv.slice(2);
 const domain = "easy";
+const atlas = await loadAtlas();
 await mkdir(out, { recursive: true });
 const vocabulary = `${out}/tokenizer.json`;
-if (!existsSync(vocabulary)) await writeJson(vocabulary, trainSceneTokenizer(DOMAINS.full, 512));
+if (!existsSync(vocabulary))
+  await writeJson(
+    vocabulary,
+    trainVocabulary(sceneSource({ atlas, domain: DOMAINS.full, seed: 1, pixels: 64 }).corpus(), 512),
+  );
 const tokenizer = tokenizerFromJson(JSON.parse(readFileSync(vocabulary, "utf8")));
 const config = { ...SHOWO_PRESETS.mini, llmVocabSize: tokenizer.size, endOfText: tokenizer.endOfText };
 const settings = {
@@ -25,9 +30,10 @@ const settings = {
 const magvit = readSafetensors(tokenizerWeights);
 const threads = Number(process.env.THREADS ?? 1);
 const parts = { tokenizer, magvit: MAGVIT_PRESETS.mini, magvitWeights: (name) => magvit.float32(name), threads };
-const stream = { atlas: await loadAtlas(), domain: DOMAINS[domain], seed: 1, split: "train", pixels: 64 };
+const seed = 1;
+const source = sceneSource({ atlas, domain: DOMAINS[domain], seed, pixels: 64 });
 await train({
-  task: await showoTask(settings, parts, stream, { ...settings, domain, seed: stream.seed }),
+  task: await showoTask({ ...settings, seed }, parts, source, { ...settings, domain, seed }),
   out,
   steps: Number(steps),
   schedule: { kind: "cosine", peak: 1e-3, warmup: 200, floor: 1e-5 },

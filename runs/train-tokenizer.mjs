@@ -3,22 +3,17 @@
 import { readWeights } from "fewstep/files";
 import { MAGVIT_PRESETS } from "fewstep/models/magvit";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
-import { magvitTask, train } from "fewstep/train";
+import { magvitTask, sceneSource, train } from "fewstep/train";
 
 const [out = "out/tokenizer", steps = "5000", decoderOf] = process.argv.slice(2);
 const domain = "easy";
 const settings = { config: MAGVIT_PRESETS.mini, batchSize: 8, reconstruction: 10, entropy: 0.1 };
-const stream = {
-  atlas: await loadAtlas(),
-  domain: DOMAINS[domain],
-  seed: decoderOf ? 2 : 1,
-  split: "train",
-  pixels: 64,
-};
+const seed = decoderOf ? 2 : 1;
+const source = sceneSource({ atlas: await loadAtlas(), domain: DOMAINS[domain], seed, pixels: 64 });
 const start = decoderOf && readWeights(decoderOf);
 const weights = start && Object.fromEntries(start.names.map((name) => [name, start.float32(name)]));
 await train({
-  task: magvitTask({ ...settings, decoderOf: weights }, stream, { ...settings, decoderOf, domain, seed: stream.seed }),
+  task: magvitTask({ ...settings, decoderOf: weights }, source, { ...settings, decoderOf, domain, seed }),
   out,
   steps: Number(steps),
   schedule: { kind: "cosine", peak: decoderOf ? 1e-3 : 2e-3, warmup: 100, floor: 2e-5 },

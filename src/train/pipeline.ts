@@ -71,7 +71,7 @@ export async function trainModel(config: TrainConfig, options: PipelineOptions):
       magvit,
       defaults: config.defaults,
       text: { captionQuestion: CAPTION_QUESTION },
-      ...(source.words && { words: [...source.words] }),
+      ...(source.words && { words: [...source.words, ...CAPTION_QUESTION.match(/\w+/g)!] }),
     },
     showo: new Map(Object.entries(weights)),
     magvit: new Map(Object.entries(pictures)),

@@ -3,15 +3,8 @@ import { i64, type NdArray, Rng } from "../base/index.ts";
 import { blank, categorical, collect, decodeMasked, seeded } from "../decode/index.ts";
 import { writeAtomic } from "../files/index.ts";
 import { Graph } from "../graph/index.ts";
-import { encodePicture, postprocess, sheet } from "../image/index.ts";
-import {
-  codesOf,
-  decodeCodes,
-  downsampling,
-  encodePixels,
-  type MagvitConfig,
-  tokenIds,
-} from "../models/magvit/index.ts";
+import { encodePicture, enlarge, postprocess, sheet } from "../image/index.ts";
+import { codesOf, decodeCodes, encodePixels, type MagvitConfig, tokenIds } from "../models/magvit/index.ts";
 import {
   gridSide,
   imagePredictor,
@@ -126,7 +119,7 @@ export function pictureDecoder(
   return compile(graph, { weights: magvitWeights, threads, spinning: false });
 }
 
-const SHEET = { columns: 6, rows: 6, steps: 16, guidance: 1 };
+const SHEET = { columns: 6, rows: 6, steps: 16, guidance: 1, pixels: 128 };
 
 /** Pictures from held-out prompts, as a PNG with the prompts beneath. */
 async function drawPrompts(
@@ -154,12 +147,8 @@ async function drawPrompts(
   const decoder = await pictureDecoder(parts, count, gridSide(config));
   const ids = i64([count, config.imageTokens], states.at(-1)!.canvas.ids_BL);
   const { pixels } = await decoder.run({ ids });
-  const pictures = postprocess(pixels as NdArray<"float32">);
-  const size = gridSide(config) * downsampling(parts.magvit);
-  const scale = Math.max(1, Math.round(128 / size));
-  await writeAtomic(
-    path,
-    await encodePicture(sheet(pictures, { columns: SHEET.columns, captions: prompts, gap: 4, scale }), "png"),
-  );
+  const pictures = postprocess(pixels as NdArray<"float32">).map((small) => enlarge(small, SHEET.pixels, SHEET.pixels));
+  const drawn = sheet(pictures, { columns: SHEET.columns, captions: prompts, gap: 4 });
+  await writeAtomic(path, await encodePicture(drawn, "png"));
   await Promise.all([programs.dispose(), decoder.dispose()]);
 }

@@ -1,0 +1,66 @@
+// Packs the newest checkpoints into weights/show-o-mini: node runs/pack-show-o-mini.mjs [DECODER_RUN] [SHOWO_RUN] [FOLDER]
+// The model card takes its figures from FOLDER/figures.json (written by `fewstep eval`), if there are any.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readSafetensors } from "fewstep/files";
+import { saveModel } from "fewstep/models";
+import { MAGVIT_PRESETS } from "fewstep/models/magvit";
+import { DOMAINS, words } from "fewstep/scenes";
+import { CAPTION_QUESTION, exportWeights } from "fewstep/train";
+
+const [decoderRun = "out/decoder", showoRun = "out/showo", folder = "weights/show-o-mini"] = process.argv.slice(2);
+const json = (path) => JSON.parse(readFileSync(path, "utf8"));
+
+/** Averaged weights of a run's newest checkpoint, and how many steps it took. */
+async function newest(run) {
+  const last = readdirSync(`${run}/checkpoints`)
+    .filter((name) => /^step-\d+$/.test(name))
+    .sort()
+    .at(-1);
+  await exportWeights(`${run}/checkpoints/${last}`, `${run}/weights.safetensors`);
+  const file = readSafetensors(`${run}/weights.safetensors`);
+  return { steps: Number(last.slice(5)), weights: new Map(file.names.map((name) => [name, file.float32(name)])) };
+}
+
+const pictures = await newest(decoderRun);
+const showo = await newest(showoRun);
+const run = json(`${showoRun}/config.json`);
+const { config, rows } = run.config;
+const perStep = rows.t2i + rows.lm + rows.mmu;
+const figures = existsSync(`${folder}/figures.json`) ? json(`${folder}/figures.json`) : undefined;
+const card = `---
+library_name: fewstep
+license: apache-2.0
+pipeline_tag: any-to-any
+---
+# show-o-mini
+
+A small Show-o that draws scenes of emoji objects from a sentence and answers questions about them, trained from nothing
+by the code of this repository: 64x64 pixels, 8x8 tokens of a 1024-entry codebook, ${config.layers} layers of width ${config.hiddenSize}.
+
+| | |
+|---|---|
+| Data | seeded emoji scenes, domain \`easy\`: ${DOMAINS.easy.classes.length} classes, ${DOMAINS.easy.colors.length} colours, ${DOMAINS.easy.backgrounds.length} backgrounds; about a fifth of the class pairs and of the (colour, class) pairs never occur in training |
+| Art | Noto Emoji, Apache-2.0 (see NOTICE) |
+| Picture tokenizer | 3000 steps of 8 pictures (of a schedule of 5000), then the decoder alone for ${pictures.steps} steps |
+| Transformer | ${showo.steps} steps of ${perStep} rows (${rows.t2i} pictures to draw, ${rows.mmu} dialogues, ${rows.lm} plain texts): ${showo.steps * perStep} rows |
+| Machine | 2 virtual CPU cores; commands in runs/README.md |
+${figures ? figures.rows.map(([name, value]) => `| ${name} | ${value} |`).join("\n") + "\n" : ""}
+It knows these words and no others: ${words(DOMAINS.easy)
+  .filter((word) => word !== "?")
+  .join(", ")}.
+`;
+await saveModel(folder, {
+  config: {
+    model: "show-o-mini",
+    showo: config,
+    magvit: MAGVIT_PRESETS.mini,
+    defaults: { steps: 16, guidance: 1 },
+    text: { captionQuestion: CAPTION_QUESTION },
+    words: [...new Set([...words(DOMAINS.easy), ...CAPTION_QUESTION.replace(".", "").split(" ")])].sort(),
+  },
+  showo: showo.weights,
+  magvit: pictures.weights,
+  tokenizer: json(`${showoRun}/tokenizer.json`),
+  card,
+});
+console.log(`${folder}: tokenizer decoder at step ${pictures.steps}, transformer at step ${showo.steps}`);
