@@ -1,5 +1,4 @@
-/** What all drawing has in common: settings, denoising in batches, steps that can be looked at. */
-import { fail } from "../base/index.ts";
+/** What all drawing has in common: denoising in batches, steps that can be looked at, the pictures at the end. */
 import {
   type Canvas,
   canvasOf,
@@ -8,51 +7,16 @@ import {
   type MaskedState,
   type Noise,
   type Predictor,
-  type Schedule,
-  type ScheduleName,
-  schedule,
   seeded,
   UNDECIDED,
 } from "../decode/index.ts";
 import type { Picture } from "../image/index.ts";
-import type { ModelConfig } from "../models/index.ts";
 import { imagePredictor } from "../models/showo/index.ts";
 import type { ShowoModel } from "./model.ts";
 import { drawTokens, type GeneratedImage, generatedImage, type ImageSettings } from "./picture.ts";
 import type { Run } from "./run.ts";
+import { type DrawSettings, wholeNumber } from "./settings.ts";
 import type { Stopwatch, Timings } from "./timing.ts";
-
-/** What is not given comes from the model's configuration. */
-export interface DrawOptions {
-  /** Forward passes, 1 to 1000. */
-  steps?: number;
-  /** Classifier-free guidance g: logits (1 + g) * asked - g * unasked. 0 asks once. */
-  guidance?: number;
-  /** Draw tokens from the k most likely ones only. */
-  topK?: number;
-  /** Noise in the choice of the cells that are drawn again; 0 keeps the surest. Default 1. */
-  temperature?: number;
-  /** Any whole number; the same seed gives the same picture. Default: random. */
-  seed?: number;
-  /** Pictures of each prompt, with seeds seed, seed + 1, ... Default 1. */
-  n?: number;
-  /** Share of cells still masked over time. Default cosine. */
-  schedule?: ScheduleName | Schedule;
-  /** Pictures that the model draws at once. Default 8; the pictures do not depend on it. */
-  batchSize?: number;
-  signal?: AbortSignal;
-}
-
-export interface DrawSettings {
-  readonly steps: number;
-  readonly guidance: number;
-  readonly topK?: number;
-  readonly temperature: number;
-  readonly seed: number;
-  readonly n: number;
-  readonly schedule: ScheduleName | Schedule;
-  readonly batchSize: number;
-}
 
 /** One denoising step of all pictures of a run. */
 export interface ImageStep {
@@ -86,39 +50,6 @@ export interface DrawResult {
 }
 
 export type DrawRun = Run<ImageStep, DrawResult>;
-
-export function wholeNumber(name: string, value: number, min: number, max: number): number {
-  if (!(Number.isInteger(value) && value >= min && value <= max))
-    fail(`bad ${name}`, { where: name, expected: `a whole number from ${min} to ${max}`, got: `${value}` });
-  return value;
-}
-
-export function atLeastZero(name: string, value: number): number {
-  if (!(value >= 0 && value < Infinity))
-    fail(`bad ${name}`, { where: name, expected: "a number of at least 0", got: `${value}` });
-  return value;
-}
-
-/** A given seed, or a random one. */
-export const seedOr = (seed: number = Math.floor(Math.random() * 2 ** 32)): number =>
-  wholeNumber("seed", seed, -(2 ** 48), 2 ** 48);
-
-/** Options with the model's defaults, each checked. */
-export function drawSettings({ defaults, showo }: ModelConfig, options: DrawOptions): DrawSettings {
-  const topK = options.topK ?? defaults.topK;
-  const which = options.schedule ?? "cosine";
-  schedule(which);
-  return {
-    steps: wholeNumber("steps", options.steps ?? defaults.steps, 1, 1000),
-    guidance: atLeastZero("guidance", options.guidance ?? defaults.guidance),
-    topK: topK === undefined ? undefined : wholeNumber("topK", topK, 1, showo.codebookSize),
-    temperature: atLeastZero("temperature", options.temperature ?? defaults.temperature ?? 1),
-    seed: seedOr(options.seed),
-    n: wholeNumber("n", options.n ?? 1, 1, 1000),
-    schedule: which,
-    batchSize: wholeNumber("batchSize", options.batchSize ?? 8, 1, 1000),
-  };
-}
 
 /** One picture to draw. */
 export interface Row {

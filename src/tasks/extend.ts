@@ -4,26 +4,24 @@
  */
 import { fail } from "../base/index.ts";
 import { type Canvas, canvasOf, type Direction, extendWindow, type Grid, stitch } from "../decode/index.ts";
-import { preprocess } from "../image/index.ts";
 import { downsampling } from "../models/magvit/index.ts";
 import { gridSide } from "../models/showo/index.ts";
 import {
   cellsOf,
-  type DrawOptions,
   type DrawResult,
   type DrawRun,
   denoise,
   drawResult,
-  drawSettings,
   type ImageStep,
   imageStep,
   rowsFor,
   type StepCells,
 } from "./drawing.ts";
 import type { ShowoModel } from "./model.ts";
-import { type ImageLike, readImage } from "./picture.ts";
+import { type ImageLike, imageTokens, readImage } from "./picture.ts";
 import { readPrompt } from "./prompt.ts";
 import { createRun } from "./run.ts";
+import { type DrawOptions, drawSettings } from "./settings.ts";
 import { stopwatch } from "./timing.ts";
 
 /**
@@ -62,7 +60,7 @@ async function* grow(
   const side = gridSide(showo);
   const margins = cellsToAdd(options, Math.min(picture.width, picture.height) / side, side);
   const rounds = margins.flatMap(([direction, cells]) => roundsFor(direction, cells, side));
-  const ids = await clock.measure("encode", () => model.tokenizer.encode(preprocess(picture, magvit.resolution)));
+  const ids = await clock.measure("encode", () => imageTokens(model, picture));
 
   const rows = rowsFor(text, settings);
   let grids: Grid[] = rows.map(() => ({ height: side, width: side, ids }));

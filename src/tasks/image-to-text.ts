@@ -4,14 +4,13 @@
  */
 import { fail } from "../base/index.ts";
 import { argmax, blank, categorical, decodeJacobi, randomGuess, type Sampler, seeded } from "../decode/index.ts";
-import { preprocess } from "../image/index.ts";
 import { questionIds, textPredictor } from "../models/showo/index.ts";
 import { detokenizer } from "../text/index.ts";
-import { atLeastZero, seedOr, wholeNumber } from "./drawing.ts";
 import type { ShowoModel } from "./model.ts";
-import { type ImageLike, readImage } from "./picture.ts";
+import { type ImageLike, imageTokens, readImage } from "./picture.ts";
 import { readQuestion } from "./prompt.ts";
 import { createRun, type Run } from "./run.ts";
+import { atLeastZero, seedOr, wholeNumber } from "./settings.ts";
 import { stopwatch, type Timings } from "./timing.ts";
 
 export interface DescribeOptions {
@@ -82,11 +81,11 @@ async function* answer(
   signal: AbortSignal,
 ): AsyncGenerator<TextStep, TextResult> {
   const clock = stopwatch();
-  const { showo, magvit } = model.config;
+  const { showo } = model.config;
   const { maxTokens, block, seed, sample } = settingsOf(model, options);
   const asked = readQuestion(model, question);
   const picture = await readImage(image);
-  const codes = await clock.measure("encode", () => model.tokenizer.encode(preprocess(picture, magvit.resolution)));
+  const codes = await clock.measure("encode", () => imageTokens(model, picture));
 
   const prompt = questionIds(showo, codes, asked.ids);
   const predictor = await clock.measure("text", () => textPredictor(model.transformer, { prompt, slots: maxTokens }));

@@ -1,5 +1,5 @@
 /** The product in verbs. Start reading in text-to-image.ts; each verb is one file. */
-export type { DrawOptions, DrawResult, DrawRun, ImageStep } from "./drawing.ts";
+export type { DrawResult, DrawRun, ImageStep } from "./drawing.ts";
 export { type ExtendOptions, extend, type Margins } from "./extend.ts";
 export { type DescribeOptions, describe, type TextResult, type TextRun, type TextStep } from "./image-to-text.ts";
 export { type InpaintOptions, inpaint, type MaskLike } from "./inpaint.ts";
@@ -14,5 +14,6 @@ export {
   resized,
 } from "./picture.ts";
 export type { Run } from "./run.ts";
+export type { DrawOptions } from "./settings.ts";
 export { generateImage } from "./text-to-image.ts";
 export type { Timings } from "./timing.ts";

@@ -4,24 +4,23 @@
  */
 import { fail } from "../base/index.ts";
 import { blank, UNDECIDED } from "../decode/index.ts";
-import { type Grey, type MaskMode, maskToCells, type Picture, preprocess, readMask } from "../image/index.ts";
+import { type Grey, type MaskMode, maskToCells, type Picture, readMask } from "../image/index.ts";
 import { gridSide } from "../models/showo/index.ts";
 import {
   cellsOf,
-  type DrawOptions,
   type DrawResult,
   type DrawRun,
   denoise,
   drawResult,
-  drawSettings,
   type ImageStep,
   imageStep,
   rowsFor,
 } from "./drawing.ts";
 import type { ShowoModel } from "./model.ts";
-import { type ImageLike, readImage } from "./picture.ts";
+import { type ImageLike, imageTokens, readImage } from "./picture.ts";
 import { readPrompt } from "./prompt.ts";
 import { createRun } from "./run.ts";
+import { type DrawOptions, drawSettings } from "./settings.ts";
 import { stopwatch } from "./timing.ts";
 
 /** A path, the bytes of a picture file, or one byte a pixel with 255 where to draw. */
@@ -70,7 +69,7 @@ async function* redraw(
       expected: `at least half of one of the ${side} x ${side} cells`,
       hint: "White, or transparent, is what will be drawn.",
     });
-  const known = await clock.measure("encode", () => model.tokenizer.encode(preprocess(picture, resolution)));
+  const known = await clock.measure("encode", () => imageTokens(model, picture));
 
   const rows = rowsFor(text, settings);
   const canvas = blank(rows.length, side * side);

@@ -2,11 +2,12 @@
 import { fail } from "../base/index.ts";
 import { type LoadOptions, loadNetworks, type ModelSource, type Networks } from "../models/index.ts";
 import { loadTokenizer, phiTokenizer, type Tokenizer } from "../text/index.ts";
-import type { DrawOptions, DrawRun } from "./drawing.ts";
+import type { DrawRun } from "./drawing.ts";
 import { type ExtendOptions, extend } from "./extend.ts";
 import { type DescribeOptions, describe, type TextRun } from "./image-to-text.ts";
 import { type InpaintOptions, inpaint, type MaskLike } from "./inpaint.ts";
 import type { ImageLike } from "./picture.ts";
+import type { DrawOptions } from "./settings.ts";
 import { generateImage } from "./text-to-image.ts";
 
 /** What the tasks work with: transformer, image tokenizer, text tokenizer and configuration of a Show-o. */

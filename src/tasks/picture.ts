@@ -9,6 +9,7 @@ import {
   type Picture,
   picture,
   postprocess,
+  preprocess,
   readPicture,
 } from "../image/index.ts";
 import type { ShowoModel } from "./model.ts";
@@ -58,6 +59,29 @@ export async function readImage(image: ImageLike): Promise<Picture> {
   if (!(image?.data instanceof Uint8Array))
     fail("not a picture", { where: "image", expected: "a path, bytes of a file, or { width, height, data }" });
   return picture(image.width, image.height, image.data);
+}
+
+/** A picture as tokens: resized and cut to the middle square that the model sees. */
+export function imageTokens(model: ShowoModel, source: Picture): Promise<Int32Array> {
+  const { resolution } = model.config.magvit;
+  return model.tokenizer.encode(preprocess(withoutEnlargement(source, resolution), resolution));
+}
+
+/**
+ * A picture whose pixels were repeated to enlarge it, as `save` does, at its own size again: resizing would blur it.
+ * Others come back as they are.
+ */
+function withoutEnlargement(source: Picture, side: number): Picture {
+  const factor = Math.min(source.width, source.height) / side;
+  if (!Number.isInteger(factor) || factor === 1 || source.width % factor || source.height % factor) return source;
+  const [width, height] = [source.width / factor, source.height / factor];
+  const small = picture(width, height);
+  for (let i = 0; i < width * height * 3; i++) {
+    const [x, y, c] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3];
+    small.data[i] = source.data[(y * source.width + x) * factor * 3 + c];
+  }
+  const repeated = enlarge(small, source.width, source.height);
+  return repeated.data.every((value, i) => value === source.data[i]) ? small : source;
 }
 
 /** Tokens of a grid as a picture of plain pixels. */

@@ -5,8 +5,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { saveTinyModel } from "../../test/tiny-model.ts";
 import { Rng } from "../base/index.ts";
+import { blank, finish } from "../decode/index.ts";
 import { maskToCells, type Picture, picture, preprocess, readPicture, readPngText } from "../image/index.ts";
+import { denoise, rowsFor } from "./drawing.ts";
 import { type ImageStep, loadModel, type Model } from "./index.ts";
+import { imageTokens } from "./picture.ts";
+import { drawSettings } from "./settings.ts";
+import { stopwatch } from "./timing.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fewstep-tasks-"));
 let model: Model;
@@ -112,6 +117,18 @@ test("a saved picture is the drawn one, and its file tells how it was made", asy
   await expect(images[0].encode("png", { size: 0 })).rejects.toThrow(/size: bad picture size/);
 });
 
+test("a file enlarged for looking at has the tokens of the picture it came from", async () => {
+  const { images } = await model.generateImage("a red car", { seed: 9 });
+  const file = await images[0].encode("png", { size: 128 });
+  const tokens = await encode(images[0]);
+  expect([...(await imageTokens(model, await readPicture(file)))]).toEqual(tokens);
+  // One pixel that was not repeated, and it is a picture like any other.
+  const touched = await readPicture(file);
+  touched.data[5] ^= 128;
+  expect([...(await imageTokens(model, touched))]).toEqual([...(await encode(touched))]);
+  expect(await encode(touched)).not.toEqual(tokens);
+});
+
 test("prompts that are long, strange or empty", async () => {
   const long = await model.generateImage("a red car ".repeat(1000), { seed: 1 });
   expect(long.warnings).toEqual([
@@ -193,6 +210,18 @@ test.each([
   expect(steps[4].mask[0]).toHaveLength(28);
 });
 
+test("every round of an extension has noise of its own", async () => {
+  const settings = drawSettings(model.config, { seed: 1 });
+  const rows = rowsFor({ text: "", ids: [] }, settings);
+  const { signal } = new AbortController();
+  const drawn = async (round: number) => {
+    const states = denoise(model, rows, blank(1, 16), settings, { clock: stopwatch(), signal, round });
+    return [...(await finish(states)).canvas.ids_BL];
+  };
+  expect(await drawn(0)).toEqual(await draw("", { seed: 1 }).then(([tokens]) => tokens));
+  expect(await drawn(1)).not.toEqual(await drawn(0));
+});
+
 test("extending to both sides, of a picture that is not square", async () => {
   const { images, warnings } = await model.extend(noise(80, 40), { left: 10, right: 60, seed: 1 });
   expect([images[0].width, images[0].height]).toEqual([(1 + 4 + 6) * 8, 32]);
@@ -246,9 +275,11 @@ test("a question left out or blank asks for a caption, and the picture matters",
 
 test("answers drawn with a temperature depend on their seed alone", async () => {
   const answer = (seed: number, block: number) =>
-    model.describe(noise(32, 32), "", { seed, block, temperature: 1, topK: 20 }).then(({ text }) => text);
+    model.describe(noise(32, 32), "", { seed, block, temperature: 1, maxTokens: 8 }).then(({ text }) => text);
   expect(await answer(1, 16)).toBe(await answer(1, 1));
   expect(await answer(1, 16)).not.toBe(await answer(2, 16));
+  // Answers begin with a space in training; the text does not.
+  for (let seed = 1; seed <= 40; seed++) expect(await answer(seed, 4)).not.toMatch(/^\s/);
 });
 
 test.each([

@@ -7,12 +7,10 @@ import { blank } from "../decode/index.ts";
 import { gridSide } from "../models/showo/index.ts";
 import {
   cellsOf,
-  type DrawOptions,
   type DrawResult,
   type DrawRun,
   denoise,
   drawResult,
-  drawSettings,
   type ImageStep,
   imageStep,
   rowsFor,
@@ -20,6 +18,7 @@ import {
 import type { ShowoModel } from "./model.ts";
 import { readPrompt } from "./prompt.ts";
 import { createRun } from "./run.ts";
+import { type DrawOptions, drawSettings } from "./settings.ts";
 import { stopwatch } from "./timing.ts";
 
 /**
