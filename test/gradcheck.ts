@@ -48,7 +48,7 @@ export async function checkGradient({
     wanted.map((n) => tensors[n]),
   );
   graph.output("loss", loss);
-  wanted.forEach((n, i) => graph.output(`d_${n}`, grads[i]));
+  for (const [i, n] of wanted.entries()) graph.output(`d_${n}`, grads[i]);
   const program = await compile(graph, { threads: 1 });
   const out = await program.run(feeds);
 
