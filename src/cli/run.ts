@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { FewstepError } from "../base/index.ts";
 import { describe } from "./describe.ts";
+import { evaluate } from "./eval.ts";
 import { extend } from "./extend.ts";
 import { generate } from "./generate.ts";
 import { inpaint } from "./inpaint.ts";
@@ -13,7 +14,7 @@ import { start } from "./start.ts";
 import { train } from "./train.ts";
 
 /** Each adds itself to the program. The order is that of the help text. */
-const COMMANDS = [generate, describe, inpaint, extend, inspect, scenes, train, start];
+const COMMANDS = [generate, describe, inpaint, extend, inspect, scenes, train, evaluate, start];
 
 export const EXIT = { done: 0, failed: 1, usage: 2, cancelled: 130 } as const;
 

@@ -5,11 +5,13 @@ export { type DescribeOptions, describe, type TextResult, type TextRun, type Tex
 export { type InpaintOptions, inpaint, type MaskLike } from "./inpaint.ts";
 export { loadModel, type Model, type ShowoModel } from "./model.ts";
 export {
+  drawTokens,
   type EncodeOptions,
   formatOf,
   type GeneratedImage,
   type ImageLike,
   type ImageSettings,
+  imageTokens,
   readImage,
   resized,
 } from "./picture.ts";
