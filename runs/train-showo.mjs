@@ -1,4 +1,7 @@
-// Pretrains show-o-mini on emoji scenes with a trained picture tokenizer: node runs/train-showo.mjs TOKENIZER_RUN OUT [STEPS]
+// Pretrains show-o-mini on emoji scenes with a trained picture tokenizer:
+// node runs/train-showo.mjs TOKENIZER.safetensors OUT [STEPS] [MIX]
+// MIX is 13/1/6/0.5 by default: rows to draw, plain texts, dialogues, and the share of dialogues that are captions.
+// Another mix goes on from the newest checkpoint.
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { readSafetensors, writeJson } from "fewstep/files";
@@ -8,9 +11,10 @@ import { DOMAINS, loadAtlas } from "fewstep/scenes";
 import { tokenizerFromJson } from "fewstep/text";
 import { sceneSource, showoTask, train, trainVocabulary } from "fewstep/train";
 
-const [tokenizerWeights = "out/tokenizer/magvit.safetensors", out = "out/showo", steps = "4000"] =
+const [tokenizerWeights = "out/tokenizer/magvit.safetensors", out = "out/showo", steps = "4200", mix = "13/1/6/0.5"] =
   process.argv.slice(2);
 const domain = "easy";
+const [t2i, lm, mmu, captionShare] = mix.split("/").map(Number);
 const atlas = await loadAtlas();
 await mkdir(out, { recursive: true });
 const vocabulary = `${out}/tokenizer.json`;
@@ -23,7 +27,7 @@ const tokenizer = tokenizerFromJson(JSON.parse(readFileSync(vocabulary, "utf8"))
 const config = { ...SHOWO_PRESETS.mini, llmVocabSize: tokenizer.size, endOfText: tokenizer.endOfText };
 const settings = {
   config,
-  rows: { t2i: 13, lm: 1, mmu: 6 },
+  rows: { t2i, lm, mmu },
   taskWeights: { t2i: 1, lm: 0.1, mmu: 1 },
   promptDropout: 0.1,
 };
@@ -31,9 +35,14 @@ const magvit = readSafetensors(tokenizerWeights);
 const threads = Number(process.env.THREADS ?? 1);
 const parts = { tokenizer, magvit: MAGVIT_PRESETS.mini, magvitWeights: (name) => magvit.float32(name), threads };
 const seed = 1;
-const source = sceneSource({ atlas, domain: DOMAINS[domain], seed, pixels: 64 });
+const source = sceneSource({ atlas, domain: DOMAINS[domain], seed, pixels: 64, captionShare });
 await train({
-  task: await showoTask({ ...settings, seed }, parts, source, { ...settings, domain, seed }),
+  task: await showoTask({ ...settings, seed }, parts, source, {
+    ...settings,
+    domain,
+    seed,
+    ...(captionShare !== 0.5 && { captionShare }),
+  }),
   out,
   steps: Number(steps),
   schedule: { kind: "cosine", peak: 1e-3, warmup: 200, floor: 1e-5 },
@@ -42,6 +51,7 @@ await train({
   spinning: false,
   every: { log: 20, save: 100, sample: 400 },
   resume: true,
+  otherConfig: true,
   onProgress: ({ step, means, samplesPerSecond, secondsLeft }) =>
     console.log(
       `step ${step}  t2i ${means.t2i.toFixed(3)}  mmu ${means.mmu.toFixed(3)}  lm ${means.lm.toFixed(3)}  |g| ${means.gradNorm.toFixed(2)}  ${samplesPerSecond.toFixed(1)} rows/s  ${(secondsLeft / 60).toFixed(0)} min left`,

@@ -47,11 +47,13 @@ export interface SceneOptions {
   domain: Domain;
   seed: number;
   pixels: number;
+  /** Share of dialogues that ask for the whole caption; the others ask for one fact. Default 0.5. */
+  captionShare?: number;
 }
 
 const CORPUS_SCENES = 4000;
 
-export function sceneSource({ atlas, domain, seed, pixels }: SceneOptions): Source {
+export function sceneSource({ atlas, domain, seed, pixels, captionShare = 0.5 }: SceneOptions): Source {
   const lesson = (scene: Scene): Lesson => ({
     pixels: scene.pixels,
     width: scene.width,
@@ -60,7 +62,7 @@ export function sceneSource({ atlas, domain, seed, pixels }: SceneOptions): Sour
     // Mostly what a person would type, sometimes everything that is true.
     prompt: (rng) => (rng.uniform() < 0.65 ? scene.prompt : scene.caption),
     dialogue: (rng) =>
-      rng.uniform() < 0.5 ? { question: CAPTION_QUESTION, answer: scene.caption } : rng.pick(scene.questions),
+      rng.uniform() < captionShare ? { question: CAPTION_QUESTION, answer: scene.caption } : rng.pick(scene.questions),
   });
   return {
     pixels,
