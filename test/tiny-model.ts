@@ -19,7 +19,8 @@ const showo: ShowoConfig = {
   rotaryFraction: 0.5,
   ropeTheta: 10000,
   normEps: 1e-5,
-  llmVocabSize: size,
+  // Room for more ids than the tokenizer has: they must never be answered.
+  llmVocabSize: size + 40,
   endOfText,
   codebookSize: 64,
   imageTokens: 16,
@@ -50,7 +51,7 @@ function randomState(shapes: Shapes, seed: number): StateDict {
   const rng = new Rng(seed);
   return new Map(
     [...shapes].map(([name, shape]) => {
-      const spread = shape.length === 1 ? 0.1 : 1.4 / Math.sqrt(sizeOf(shape.slice(1)));
+      const spread = shape.length === 1 ? 0.1 : 1 / Math.sqrt(sizeOf(shape.slice(1)));
       const centre = shape.length === 1 && name.endsWith("weight") ? 1 : 0;
       return [
         name,
