@@ -45,7 +45,7 @@ await train({
   }),
   out,
   steps: Number(steps),
-  schedule: { kind: "cosine", peak: 1e-3, warmup: 200, floor: 1e-5 },
+  schedule: { kind: "cosine", peak: Number(process.env.PEAK ?? 1e-3), warmup: 200, floor: 1e-5 },
   optimizer: { betas: [0.9, 0.98], ema: 0.998, weightDecay: 0.01 },
   threads,
   spinning: false,
