@@ -20,4 +20,5 @@ const { figures, text } = await BENCHMARKS[name]({ rounds });
 const about = circumstances();
 if (values.json) console.log(JSON.stringify({ benchmark: name, figures, circumstances: about }));
 else console.log(`${text}\n\n${about}`);
-if (values.write) await writeSection(values.write, name, `${text}\n\nMedians of ${rounds} rounds, in turns: ${about}.`);
+if (values.write)
+  await writeSection(values.write, `bench:${name}`, `${text}\n\nMedians of ${rounds} rounds, in turns: ${about}.`);

@@ -35,9 +35,9 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** Puts text between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` of a Markdown file. */
+/** Puts text between `<!-- NAME -->` and `<!-- /NAME -->` of a Markdown file. */
 export async function writeSection(file: string, name: string, text: string): Promise<void> {
-  const [open, close] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
+  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const page = readFileSync(file, "utf8");
   const [start, end] = [page.indexOf(open), page.indexOf(close)];
   if (start < 0 || end < start) throw new Error(`${file}: expected the lines ${open} and ${close}`);
