@@ -45,7 +45,8 @@ export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options:
   const transformer = await readStateDict(showo, showoParameters(config.showo), { signal, onProgress });
   const buffers = magvitBuffers(config.magvit);
   const tokenizer = await readStateDict(magvit, magvitParameters(config.magvit), { buffers, signal, onProgress });
-  const host = createHost({ host: kind, threads });
+  // Threads that spin while they wait are no faster on an idle machine and a third slower on a busy one.
+  const host = createHost({ host: kind, threads, spinning: false });
   return {
     config,
     transformer: showoPrograms(config.showo, (name) => transformer.get(name), { host }),
