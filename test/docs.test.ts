@@ -26,7 +26,7 @@ test.each(DOCUMENTS)("%s names only files and commands that exist", (path) => {
   const text = read(path);
   const links = [...text.matchAll(/\]\(([^)#]+)\)/g)].map(([, to]) => to).filter((to) => !/^https?:/.test(to));
   expect(links.filter((to) => !existsSync(join(root, dirname(path), to)))).toEqual([]);
-  const named = [...text.matchAll(/`((?:src|test|docs|scripts)\/[\w./-]+)`/g)].map(([, file]) => file);
+  const named = [...text.matchAll(/`((?:src|test|docs|scripts|runs|bench)\/[\w./-]+)`/g)].map(([, file]) => file);
   expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   const commands = [...text.matchAll(/npm run ([\w-]+)/g)].map(([, name]) => name);
   expect(commands.filter((name) => !(name in scripts))).toEqual([]);
