@@ -1,5 +1,5 @@
 /** Everything a person or a file may get wrong: the message, the exit code, nothing left behind. */
-import { cpSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { expect, test } from "vitest";
@@ -153,4 +153,11 @@ test("a full disk and a folder that is no folder leave nothing behind", async ()
   const inFile = await tiny("generate", "a", "-o", join(model, "config.json", "x.png"));
   expect(inFile).toMatchObject({ code: 1, err: expect.stringContaining("the folder does not exist") });
   expect(files()).toEqual(["full.png"]);
+});
+
+// Root may write everywhere.
+test.skipIf(process.getuid?.() === 0)("a folder that may not be written to", async () => {
+  mkdirSync(at("locked"), { mode: 0o555 });
+  const { code, err } = await tiny("generate", "a", "-o", at("locked/x.png"));
+  expect([code, err]).toEqual([1, expect.stringContaining("the folder may not be written to")]);
 });

@@ -43,7 +43,7 @@ export interface DrawResult {
   /** Seed of the first picture of each prompt. */
   readonly seed: number;
   readonly steps: number;
-  /** Milliseconds: total, model (forward passes), decode (tokens to pixels). */
+  /** Milliseconds: total, encode (a given picture to tokens), model (forward passes), decode (tokens to pixels). */
   readonly timings: Timings;
   /** What a person should know: text that was cut, words the model does not know. */
   readonly warnings: readonly string[];

@@ -70,7 +70,8 @@ async function* grow(
     const windows = together(grids.map((grid) => extendWindow(grid, direction, side, offset)));
     let grown = grids;
     for await (const state of denoise(model, rows, windows, settings, { clock, signal, round })) {
-      const joined = grids.map((grid, row) => join(grid, direction, offset, cellsOf(state), row));
+      const step = cellsOf(state);
+      const joined = grids.map((grid, row) => join(grid, direction, offset, step, row));
       grown = joined.map((one) => one.grid);
       const cells = {
         tokens: grown.map((grid) => grid.ids),
