@@ -1,6 +1,7 @@
 // Pretrains show-o-mini on emoji scenes with a trained picture tokenizer:
 // node runs/train-showo.mjs TOKENIZER.safetensors OUT [STEPS] [MIX]
-// MIX is 13/1/6/0.5 by default: rows to draw, plain texts, dialogues, and the share of dialogues that are captions.
+// MIX is 13/1/6/0.5/1 by default: rows to draw, plain texts, pictures to talk about, the share of dialogues that are
+// captions, and dialogues about each picture.
 // Another mix goes on from the newest checkpoint.
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -11,10 +12,10 @@ import { DOMAINS, loadAtlas } from "fewstep/scenes";
 import { tokenizerFromJson } from "fewstep/text";
 import { sceneSource, showoTask, train, trainVocabulary } from "fewstep/train";
 
-const [tokenizerWeights = "out/tokenizer/magvit.safetensors", out = "out/showo", steps = "4200", mix = "13/1/6/0.5"] =
+const [tokenizerWeights = "out/tokenizer/magvit.safetensors", out = "out/showo", steps = "4200", mix = "13/1/6/0.5/1"] =
   process.argv.slice(2);
 const domain = "easy";
-const [t2i, lm, mmu, captionShare] = mix.split("/").map(Number);
+const [t2i, lm, mmu, captionShare, dialogues = 1] = mix.split("/").map(Number);
 const atlas = await loadAtlas();
 await mkdir(out, { recursive: true });
 const vocabulary = `${out}/tokenizer.json`;
@@ -30,6 +31,7 @@ const settings = {
   rows: { t2i, lm, mmu },
   taskWeights: { t2i: 1, lm: 0.1, mmu: 1 },
   promptDropout: 0.1,
+  ...(dialogues !== 1 && { dialogues }),
 };
 const magvit = readSafetensors(tokenizerWeights);
 const threads = Number(process.env.THREADS ?? 1);

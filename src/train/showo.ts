@@ -2,7 +2,7 @@
 import { i64, type NdArray, Rng } from "../base/index.ts";
 import { blank, categorical, collect, decodeMasked, seeded } from "../decode/index.ts";
 import { writeAtomic } from "../files/index.ts";
-import { Graph } from "../graph/index.ts";
+import { add, Graph, mul } from "../graph/index.ts";
 import { encodePicture, enlarge, postprocess, sheet } from "../image/index.ts";
 import { codesOf, decodeCodes, encodePixels, type MagvitConfig, tokenIds } from "../models/magvit/index.ts";
 import {
@@ -18,6 +18,7 @@ import { type Arrays, compile, type Program } from "../runtime/index.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { pixelsOf } from "./lesson-arrays.ts";
 import type { TrainTask } from "./loop.ts";
+import { packedDialoguesLoss, packedFeeds } from "./packed-dialogues.ts";
 import {
   maskForTraining,
   PRETRAIN_TASKS,
@@ -35,6 +36,8 @@ export interface ShowoTraining {
   taskWeights: Readonly<Record<PretrainTask, number>>;
   /** Share of drawing rows whose prompt is left out, for guidance. */
   promptDropout: number;
+  /** Dialogues about each picture of an mmu row (default 1). */
+  dialogues?: number;
   /** Of masks and of what is asked about a picture. */
   seed: number;
 }
@@ -56,7 +59,7 @@ export async function showoTask(
   source: Source,
   about: unknown,
 ): Promise<TrainTask> {
-  const { config, rows, promptDropout, seed } = training;
+  const { config, rows, taskWeights, promptDropout, dialogues = 1, seed } = training;
   const perBatch = Math.max(rows.t2i, rows.mmu, rows.lm);
   const encode = await pictureEncoder(parts, perBatch, source.pixels);
   return {
@@ -64,8 +67,13 @@ export async function showoTask(
     config: about,
     batchSize: PRETRAIN_TASKS.reduce((n, task) => n + rows[task], 0),
     build(graph) {
-      const { total, tasks } = pretrainLosses(graph, config, training);
-      return { loss: total, metrics: tasks };
+      if (dialogues === 1) {
+        const { total, tasks } = pretrainLosses(graph, config, { rows, taskWeights });
+        return { loss: total, metrics: tasks };
+      }
+      const { total, tasks } = pretrainLosses(graph, config, { rows: { ...rows, mmu: 0 }, taskWeights });
+      const mmu = packedDialoguesLoss(graph, config, { rows: rows.mmu, turns: dialogues });
+      return { loss: add(total, mul(mmu, taskWeights.mmu)), metrics: { ...tasks, mmu } };
     },
     async batch(step, micro) {
       const rng = new Rng(seed, step, micro * 2 ** 20);
@@ -81,9 +89,14 @@ export async function showoTask(
         const { question, answer } = lesson.dialogue(rng);
         return textRow(config, parts.tokenizer.encode(`${question} ${answer} ${lesson.prompt(rng)}`));
       });
-      const mmu = lessons.slice(0, rows.mmu).map((lesson, i) => {
-        const { text, questionLength } = dialogueIds(config, parts.tokenizer, lesson.dialogue(rng));
-        return imageToTextRow(config, codes[i], text, questionLength);
+      const asked = lessons.slice(0, rows.mmu).map((lesson, i) => ({
+        codes: codes[i],
+        dialogues: Array.from({ length: dialogues }, () => dialogueIds(config, parts.tokenizer, lesson.dialogue(rng))),
+      }));
+      if (dialogues > 1) return { ...pretrainFeeds(config, { t2i, lm, mmu: [] }), ...packedFeeds(config, asked) };
+      const mmu = asked.map((one) => {
+        const { text, questionLength } = one.dialogues[0];
+        return imageToTextRow(config, one.codes, text, questionLength);
       });
       return pretrainFeeds(config, { t2i, lm, mmu });
     },

@@ -1,0 +1,87 @@
+/**
+ * Several dialogues about one picture in one row: the picture is computed once, each dialogue sees it and itself alone and
+ * stands at the positions that a single one has. The loss is that of separate rows, for a fraction of the work.
+ */
+import { f32, i64, type NdArray } from "../base/index.ts";
+import { type Graph, reshape, slice, type Tensor } from "../graph/index.ts";
+import { imageToTextRow, picturePrefix, type ShowoConfig, showoBody, showoHead } from "../models/showo/index.ts";
+import { crossEntropy } from "../nn/index.ts";
+import { targetsOf } from "./pretrain-losses.ts";
+import type { DialogueIds } from "./texts.ts";
+
+export interface PackedShape {
+  /** Pictures in a batch. */
+  rows: number;
+  /** Dialogues about each. */
+  turns: number;
+}
+
+/** mmu, soi, picture, eoi. */
+const prefixLength = ({ imageTokens }: ShowoConfig): number => imageTokens + 3;
+const packedLength = (config: ShowoConfig, turns: number): number =>
+  prefixLength(config) + turns * config.maxTextTokens;
+
+/** Declares the inputs of `packedFeeds` and gives the mean cross entropy of the answers. */
+export function packedDialoguesLoss(graph: Graph, config: ShowoConfig, { rows, turns }: PackedShape): Tensor {
+  const length = packedLength(config, turns);
+  const prefix = prefixLength(config);
+  const ids = graph.input("packed/ids", "int64", [rows, length]);
+  const labels = graph.input("packed/labels", "int64", [rows, length]);
+  const weights = graph.input("packed/weights", "float32", [rows, length]);
+  const { hidden } = showoBody(config, {
+    ids,
+    positions: graph.constant(packedPositions(config, turns)),
+    bias: graph.constant(packedBias(config, turns)),
+  });
+  // The token after the prefix is given, so answers are learnt from the first text slot on.
+  const texts = length - 1 - prefix;
+  const flat = (x: Tensor) => reshape(slice(x, 1, prefix + 1, length), [rows * texts]);
+  const states = reshape(slice(hidden, 1, prefix, length - 1), [rows * texts, config.hiddenSize]);
+  return crossEntropy(showoHead(config, states), flat(labels), flat(weights));
+}
+
+/** Ids and targets of `rows` pictures with as many dialogues each. */
+export function packedFeeds(
+  config: ShowoConfig,
+  pictures: readonly { codes: ArrayLike<number>; dialogues: readonly DialogueIds[] }[],
+): Record<string, NdArray> {
+  const rows = pictures.map(({ codes, dialogues }) => {
+    const prefix = picturePrefix(config, codes);
+    const turns = dialogues.map(({ text, questionLength }) => imageToTextRow(config, codes, text, questionLength));
+    const join = (of: "ids" | "labels") => turns.flatMap((turn) => turn[of].slice(prefix.length));
+    return {
+      ids: [...prefix, ...join("ids")],
+      labels: [...turns[0].labels.slice(0, prefix.length), ...join("labels")],
+    };
+  });
+  const { labels, weights } = targetsOf(rows.map((row) => row.labels));
+  const ids = i64(
+    [rows.length, rows[0].ids.length],
+    rows.flatMap((row) => row.ids),
+  );
+  return { "packed/ids": ids, "packed/labels": labels, "packed/weights": weights };
+}
+
+function packedPositions(config: ShowoConfig, turns: number): NdArray<"float32"> {
+  const prefix = prefixLength(config);
+  const at = (i: number) => (i < prefix ? i : prefix + ((i - prefix) % config.maxTextTokens));
+  const length = packedLength(config, turns);
+  return f32(
+    [length],
+    Float32Array.from({ length }, (_, i) => at(i)),
+  );
+}
+
+/** The picture sees itself; a dialogue sees the picture and what it has said itself. */
+function packedBias(config: ShowoConfig, turns: number): NdArray<"float32"> {
+  const length = packedLength(config, turns);
+  const prefix = prefixLength(config);
+  const bias = f32([1, 1, length, length]);
+  bias.data.fill(-Infinity);
+  for (let i = 0; i < length; i++) {
+    bias.data.fill(0, i * length, i * length + prefix);
+    const start = i - ((i - prefix) % config.maxTextTokens);
+    if (i >= prefix) bias.data.fill(0, i * length + start, i * length + i + 1);
+  }
+  return bias;
+}
