@@ -1,8 +1,10 @@
 /** One value in, one value out: arithmetic, activations, comparisons, choice. */
-import { type DType, fail } from "../../base/index.ts";
+import { type DType, fail, sizeOf } from "../../base/index.ts";
 import { apply } from "../apply.ts";
+import { isNumber } from "../dims.ts";
 import type { Shape, Tensor } from "../graph.ts";
 import { broadcast, defineOps, type GradContext, type InferContext, type OpDef } from "../table.ts";
+import { columnSums } from "./matmul.ts";
 import { reduceSum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 
@@ -11,6 +13,9 @@ export function sumTo(grad: Tensor, shape: Shape): Tensor {
   const lead = grad.shape.length - shape.length;
   const axes = grad.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
   if (!axes.length) return grad;
+  const rest = grad.shape.slice(axes.length);
+  if (rest.length && axes.at(-1) === axes.length - 1 && grad.shape.every(isNumber))
+    return reshape(columnSums(reshape(grad, [-1, sizeOf(rest as number[])])), shape);
   return reshape(reduceSum(grad, axes, true), shape);
 }
 
@@ -73,12 +78,12 @@ export const elementwiseOps = defineOps({
   Sin: unary((g, x) => mul(g, cos(x))),
   Cos: unary((g, x) => neg(mul(g, sin(x)))),
   /** Tanh approximation (gelu_new). Backward uses x*sigmoid(2u), the same function with fewer passes over memory. */
-  Gelu: unary((g, x) => {
+  Gelu: unary((g, x, y) => {
     const [c, k] = [2 * Math.sqrt(2 / Math.PI), 0.044715];
     const xx = mul(x, x);
     const s = sigmoid(mul(x, add(mul(xx, c * k), c)));
-    const slope = mul(mul(x, sub(1, s)), add(mul(xx, 3 * c * k), c));
-    return mul(g, mul(s, add(slope, 1)));
+    const bend = mul(sub(y, mul(y, s)), add(mul(xx, 3 * c * k), c));
+    return mul(g, add(s, bend));
   }),
   /** Passes values on and gradients not: see `stopGradient`. */
   Identity: { infer: sameType, flat: true },

@@ -2,8 +2,10 @@
 import { apply } from "../apply.ts";
 import type { Tensor } from "../graph.ts";
 import { axisOf, defineOps, type InferContext } from "../table.ts";
-import { exp, mul, sub, sumTo } from "./elementwise.ts";
-import { reduceMean, reduceSum } from "./reduce.ts";
+import { div, exp, mul, sub, sumTo } from "./elementwise.ts";
+import { gemm } from "./matmul.ts";
+import { reduceSum } from "./reduce.ts";
+import { reshape } from "./shape.ts";
 
 const sameType = ({ inputs: [x], int, refuse }: InferContext) => {
   axisOf(int("axis"), x.shape.length, refuse);
@@ -29,16 +31,20 @@ export const normOps = defineOps({
       return [{ dtype: x.dtype, shape: x.shape }, kept, kept];
     },
     optionalOutputs: 1,
-    gradient({ inputs: [x, weight, bias], outputs: [, mean, inverse], grads: [g], wants }) {
+    gradient({ inputs: [x, weight, bias], outputs: [, mean, inverse], grads: [g], wants, fixed }) {
+      const width = fixed(weight.shape[0]);
       const normal = mul(sub(x, mean), inverse);
-      const scaled = mul(g!, weight);
+      const tilted = mul(g!, normal);
+      // Means over the width of what the weight has scaled: as a product they write no scaled copy.
+      const share = reshape(div(weight, width), [width, 1]);
+      const weightedMean = (t: Tensor) => reshape(gemm(reshape(t, [-1, width]), share), mean.shape);
       const dx = () => {
-        const centred = sub(scaled, reduceMean(scaled, [-1], true));
-        return mul(inverse, sub(centred, mul(normal, reduceMean(mul(scaled, normal), [-1], true))));
+        const centred = sub(mul(g!, weight), weightedMean(g!));
+        return mul(inverse, sub(centred, mul(normal, weightedMean(tilted))));
       };
       return [
         wants(0) ? dx() : undefined,
-        wants(1) ? sumTo(mul(g!, normal), weight.shape) : undefined,
+        wants(1) ? sumTo(tilted, weight.shape) : undefined,
         bias && wants(2) ? sumTo(g!, bias.shape) : undefined,
       ];
     },
