@@ -22,6 +22,7 @@ await train({
   spinning: false,
   every: { log: 20, save: 250, sample: 500 },
   resume: true,
+  otherConfig: true,
   onProgress: ({ step, means, samplesPerSecond, secondsLeft }) =>
     console.log(
       `step ${step}  psnr ${means.psnr.toFixed(2)} dB  loss ${means.loss.toFixed(4)}  ${samplesPerSecond.toFixed(0)} pictures/s  ${(secondsLeft / 60).toFixed(0)} min left`,
