@@ -8,7 +8,7 @@ import { type DrawingOptions, drawingOptions, openModel, warn } from "./shell/op
 import { makeFolder } from "./shell/output.ts";
 import { preview } from "./shell/preview.ts";
 
-const PROMPT = "a photo of a red car left of a blue bird";
+const PROMPT = "a photo of four cars";
 const FOLDER = "out";
 
 export function start(program: Command, io: Io): void {
