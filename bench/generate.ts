@@ -1,27 +1,40 @@
-/** Drawing with cached prefixes and a codebook head against full forwards of padded rows; text with a cache against none. */
-
-import { loadModel, type Model } from "fewstep";
-import { i64 } from "fewstep/base";
-import { argmax, blank, collect, decodeJacobi, decodeMasked, type Predictor, UNDECIDED } from "fewstep/decode";
+/**
+ * Drawing with cached prefixes, no padding and a codebook head against full forwards of padded rows; text with a cache
+ * against none. Both twins decode the same tokens. Times are of all passes of the transformer and the choices between
+ * them, the compilation of programs left out.
+ */
 import {
-  additiveMask,
-  imagePredictor,
-  positionsFrom,
-  predictNextMask,
-  questionIds,
-  textPredictor,
-  textToImageIds,
-  understandingMask,
-  vocabularyOf,
-} from "fewstep/models/showo";
-import { median, table } from "./report.ts";
+  argmax,
+  blank,
+  categorical,
+  collect,
+  decodeJacobi,
+  decodeMasked,
+  type Predictor,
+  randomGuess,
+  seeded,
+} from "fewstep/decode";
+import { gridSide, imagePredictor, textPredictor } from "fewstep/models/showo";
+import { plainImagePredictor, plainTextPredictor } from "./plain.ts";
+import { inTurns, table } from "./report.ts";
+import { openSubject, type Subject } from "./subject.ts";
 
-const PROMPT = "a photo of a red car left of a blue bird on grass";
 const STEPS = [16, 8, 4, 2];
+const BLOCKS = [1, 4, 8, 16];
+
+/** Medians in milliseconds, and how many times faster the cached way is. */
+interface Twins {
+  cached: number;
+  plain: number;
+  ratio: number;
+}
 
 export interface GenerateFigures {
-  drawing: { steps: number; guidance: number; cached: number; plain: number; ratio: number }[];
-  text: { decoding: string; cached: number; plain: number; ratio: number }[];
+  model: string;
+  drawing: ({ steps: number; guidance: number } & Twins)[];
+  /** Milliseconds to turn the tokens of a picture into pixels, which comes on top. */
+  pixels: number;
+  text: ({ block: number; tokens: number; passes: number } & Twins)[];
 }
 
 export async function benchGenerate({
@@ -29,124 +42,72 @@ export async function benchGenerate({
 }: {
   rounds: number;
 }): Promise<{ figures: GenerateFigures; text: string }> {
-  const model = await loadModel(undefined, { host: "inline" });
+  const subject = await openSubject();
+  const side = gridSide(subject.transformer.config);
   const drawing: GenerateFigures["drawing"] = [];
   for (const guidance of [0, 1])
-    for (const steps of STEPS) {
-      const draw = async (predictor: Predictor) =>
-        void (await collect(
-          decodeMasked(predictor, blank(1, predictorSlots(model)), { passes: steps, sample: argmax }),
-        ));
-      const [cached, plain] = await inTurns(rounds, [
-        async () => draw(await imagePredictor(model.transformer, { prompts: [model.text.encode(PROMPT)], guidance })),
-        () => draw(plainDrawing(model, guidance)),
-      ]);
-      drawing.push({ steps, guidance, cached, plain, ratio: plain / cached });
-    }
-
-  const slots = 24;
-  const prompt = questionIds(
-    model.config.showo,
-    new Int32Array(predictorSlots(model)),
-    model.text.encode("USER: \ndescribe the picture. ASSISTANT:"),
-  );
+    for (const steps of STEPS)
+      drawing.push({ steps, guidance, ...(await drawTwins(subject, steps, guidance, rounds)) });
+  const [pixels] = await inTurns(rounds, [() => subject.tokenizer.decode(new Int32Array(side * side), side, side)]);
   const text: GenerateFigures["text"] = [];
-  for (const block of [1, 4, 8, 16]) {
-    const write = async (predictor: Predictor) =>
-      void (await collect(
-        decodeJacobi(predictor, blank(1, slots), {
-          block,
-          sample: argmax,
-          guess: ({ start, end }) => new Int32Array(end - start),
-        }),
-      ));
-    const [cached, plain] = await inTurns(rounds, [
-      async () => write(await textPredictor(model.transformer, { prompt, slots })),
-      () => write(plainText(model, prompt)),
-    ]);
-    text.push({
-      decoding: block === 1 ? "autoregressive" : `Jacobi, block ${block}`,
-      cached,
-      plain,
-      ratio: plain / cached,
-    });
-  }
-  await model.dispose();
-
-  const draws = drawing.map((d) => [d.steps, d.guidance, d.cached.toFixed(1), d.plain.toFixed(1), d.ratio.toFixed(2)]);
-  const texts = text.map((t) => [t.decoding, t.cached.toFixed(1), t.plain.toFixed(1), t.ratio.toFixed(2)]);
-  return {
-    figures: { drawing, text },
-    text: [
-      table(["steps", "guidance", "ms a picture", "ms, full forwards", "ratio"], draws),
-      "",
-      table([`${slots} tokens of text`, "ms", "ms, full forwards", "ratio"], texts),
-    ].join("\n"),
-  };
+  for (const block of BLOCKS) text.push({ block, ...(await textTwins(subject, block, rounds)) });
+  await subject.dispose();
+  const figures = { model: subject.name, drawing, pixels, text };
+  return { figures, text: show(figures) };
 }
 
-const predictorSlots = (model: Model) => model.config.showo.imageTokens;
+async function drawTwins({ transformer, prompt }: Subject, steps: number, guidance: number, rounds: number) {
+  const draw = (predictor: Predictor) =>
+    collect(
+      decodeMasked(predictor, blank(1, transformer.config.imageTokens), {
+        passes: steps,
+        sample: categorical({ noise: seeded(1, "sample") }),
+        noise: seeded(1, "remask"),
+      }),
+    );
+  const [cached, plain] = await inTurns(rounds, [
+    async () => draw(await imagePredictor(transformer, { prompts: [prompt], guidance })),
+    () => draw(plainImagePredictor(transformer, prompt, guidance)),
+  ]);
+  return { cached, plain, ratio: plain / cached };
+}
 
-/** Median milliseconds of each, run in turns so that a busy moment meets all of them. */
-async function inTurns(rounds: number, works: readonly (() => Promise<void>)[]): Promise<number[]> {
-  const times: number[][] = works.map(() => []);
-  for (let round = -1; round < rounds; round++)
-    for (const [i, work] of works.entries()) {
-      const start = performance.now();
-      await work();
-      if (round >= 0) times[i].push(performance.now() - start);
+/** Answers all questions of the subject; a block of 1 is autoregression. */
+async function textTwins({ transformer, questions }: Subject, block: number, rounds: number) {
+  const { maxTextTokens: slots, endOfText: stopId } = transformer.config;
+  let [tokens, passes] = [0, 0];
+  const answer = async (predictorOf: (prompt: number[]) => Predictor | Promise<Predictor>) => {
+    [tokens, passes] = [0, 0];
+    for (const prompt of questions) {
+      const guess = randomGuess([stopId], seeded(1, "guess"));
+      const options = { block, sample: argmax, guess, stopId };
+      const states = await collect(decodeJacobi(await predictorOf(prompt), blank(1, slots), options));
+      tokens += states.at(-1)!.settled;
+      passes += states.length;
     }
-  return times.map(median);
+  };
+  const [cached, plain] = await inTurns(rounds, [
+    () => answer((prompt) => textPredictor(transformer, { prompt, slots })),
+    () => answer((prompt) => plainTextPredictor(transformer, prompt)),
+  ]);
+  return { tokens, passes, cached, plain, ratio: plain / cached };
 }
 
-/** The published way: padded rows, nothing cached, logits of the whole vocabulary. */
-function plainDrawing({ transformer, config: { showo }, text }: Model, guidance: number): Predictor {
-  const vocabulary = vocabularyOf(showo);
-  const prompts = guidance ? [text.encode(PROMPT), []] : [text.encode(PROMPT)];
-  return {
-    vocab: showo.codebookSize,
-    async predict({ ids_BL }) {
-      const rows = prompts.map((prompt) => textToImageIds(showo, prompt, ids_BL));
-      const length = rows[0].length;
-      const { logits } = await (await transformer.full()).run({
-        ids: i64([rows.length, length], rows.flat()),
-        positions: positionsFrom(0, length),
-        bias: additiveMask(predictNextMask(rows, vocabulary, { hidePads: true })),
-      });
-      const all = logits.data as Float32Array;
-      const out = new Float32Array(showo.imageTokens * showo.codebookSize);
-      for (let cell = 0; cell < showo.imageTokens; cell++)
-        for (let code = 0; code < showo.codebookSize; code++) {
-          const at = (length - 1 - showo.imageTokens + cell) * vocabulary.size + vocabulary.image + code;
-          out[cell * showo.codebookSize + code] = guidance
-            ? (1 + guidance) * all[at] - guidance * all[at + length * vocabulary.size]
-            : all[at];
-        }
-      return out;
-    },
-    settle() {},
-  };
-}
-
-function plainText({ transformer, config: { showo } }: Model, prompt: readonly number[]): Predictor {
-  const vocabulary = vocabularyOf(showo);
-  return {
-    vocab: vocabulary.text,
-    async predict({ ids_BL }, { start, end }) {
-      const answer = Array.from(ids_BL.subarray(0, end - 1)).filter((id) => id !== UNDECIDED);
-      const row = [...prompt, ...answer];
-      const { logits } = await (await transformer.full()).run({
-        ids: i64([1, row.length], row),
-        positions: positionsFrom(0, row.length),
-        bias: additiveMask(understandingMask([row], vocabulary)),
-      });
-      const out = new Float32Array((end - start) * vocabulary.text);
-      for (let slot = start; slot < end; slot++) {
-        const at = (prompt.length + slot - 1) * vocabulary.size;
-        out.set((logits.data as Float32Array).subarray(at, at + vocabulary.text), (slot - start) * vocabulary.text);
-      }
-      return out;
-    },
-    settle() {},
-  };
+function show({ model, drawing, pixels, text }: GenerateFigures): string {
+  const draws = drawing.map((d) => [d.steps, d.guidance, d.cached.toFixed(1), d.plain.toFixed(1), d.ratio.toFixed(2)]);
+  const speed = (tokens: number, milliseconds: number) => (tokens / (milliseconds / 1000)).toFixed(0);
+  const texts = text.map(({ block, tokens, passes, cached, plain, ratio }) => [
+    block === 1 ? "one token a pass" : `Jacobi, blocks of ${block}`,
+    (tokens / passes).toFixed(2),
+    speed(tokens, cached),
+    speed(tokens, plain),
+    ratio.toFixed(2),
+  ]);
+  return [
+    `Model: ${model}. Pixels of a picture take another ${pixels.toFixed(1)} ms.`,
+    "",
+    table(["steps", "guidance", "ms a picture", "ms, full forwards", "ratio"], draws),
+    "",
+    table(["text", "tokens a pass", "tokens/s", "tokens/s, full forwards", "ratio"], texts),
+  ].join("\n");
 }

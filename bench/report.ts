@@ -1,6 +1,7 @@
-/** What every benchmark prints with its figures, and how they get into docs/RESULTS.md. */
+/** Times works in turns, and says what every benchmark says with its figures: machine, versions, date, commit, load. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import os from "node:os";
 import { writeAtomic } from "fewstep/files";
 
@@ -10,23 +11,52 @@ export const median = (values: readonly number[]): number => {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
 
-/** Machine, versions, date, commit, and how busy the machine was. */
-export function circumstances(): string {
-  const ort = JSON.parse(
-    readFileSync(new URL("../../node_modules/onnxruntime-node/package.json", import.meta.url), "utf8"),
-  ).version;
-  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
-  const date = new Date().toISOString().slice(0, 10);
-  const flags = /^flags.*$/m.exec(readCpuInfo())?.[0] ?? "";
-  const wide = ["avx512f", "avx512_vnni", "amx_int8"].filter((flag) => flags.includes(flag)).join(" ");
-  return `${os.cpus()[0]?.model.trim()} (${wide || os.arch()}), ${os.availableParallelism()} cores, Node ${process.versions.node}, onnxruntime-node ${ort}, load ${os.loadavg()[0].toFixed(1)}, ${date}, commit ${commit}`;
+/** Median milliseconds of each work, run in turns so that a busy moment meets all of them; a first turn is not counted. */
+export async function inTurns(rounds: number, works: readonly (() => Promise<unknown>)[]): Promise<number[]> {
+  const times: number[][] = works.map(() => []);
+  for (let round = -1; round < rounds; round++)
+    for (const [i, work] of works.entries()) {
+      const start = performance.now();
+      await work();
+      if (round >= 0) times[i].push(performance.now() - start);
+    }
+  return times.map(median);
 }
 
-function readCpuInfo(): string {
+/** Processor, versions, load of the last minute, date, commit. */
+export function circumstances(): string {
+  const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+  const flags = /^flags.*$/m.exec(readIfThere("/proc/cpuinfo"))?.[0].split(" ") ?? [];
+  const wide = ["avx2", "avx512f", "avx512_vnni", "amx_tile"].filter((flag) => flags.includes(flag)).join(" ");
+  return [
+    `${os.cpus()[0]?.model.trim()} (${wide || os.arch()})`,
+    `${os.availableParallelism()} cores`,
+    `Node ${process.versions.node}`,
+    `onnxruntime-node ${version}`,
+    `load ${os.loadavg()[0].toFixed(1)}`,
+    new Date().toISOString().slice(0, 10),
+    `commit ${commit()}`,
+  ].join(", ");
+}
+
+function readIfThere(path: string): string {
   try {
-    return readFileSync("/proc/cpuinfo", "utf8");
+    return readFileSync(path, "utf8");
   } catch {
     return "";
+  }
+}
+
+/** Of the working tree; a package that was installed has none. */
+function commit(): string {
+  try {
+    return execFileSync("git", ["rev-parse", "--short", "HEAD"], {
+      cwd: import.meta.dirname,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
+  } catch {
+    return "unknown";
   }
 }
 

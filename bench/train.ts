@@ -1,9 +1,9 @@
 /**
  * One training step of a 5.6 M-parameter transformer (width 256, 6 layers, 96 tokens, batch 32, vocabulary 1600) against
- * the matmul rate of the same ONNX Runtime, measured in turns.
+ * the matmul rate of the same ONNX Runtime, measured in turns. The batch is given whole, and as four micro-batches.
  * FLOPs of a step: 6 x matmul parameters x tokens, plus 12 x length x width x layers x tokens for attention.
  */
-import { f32, i64, Rng } from "fewstep/base";
+import { f32, i64, type NdArray, Rng } from "fewstep/base";
 import { Graph, matmul, reshape } from "fewstep/graph";
 import {
   positionsFrom,
@@ -15,100 +15,139 @@ import {
 } from "fewstep/models/showo";
 import { crossEntropy } from "fewstep/nn";
 import { compile } from "fewstep/runtime";
-import { createTrainer } from "fewstep/train";
+import { createTrainer, type Trainer } from "fewstep/train";
 import { median, table } from "./report.ts";
 
-const [LENGTH, BATCH, SQUARE] = [96, 32, 1024];
+const [LENGTH, BATCH] = [96, 32];
 const config: ShowoConfig = { ...SHOWO_PRESETS.mini, llmVocabSize: 565, endOfText: 564, codebookSize: 1024 };
+/** A square product, and the widest one of the model: [m, k] x [k, n]. */
+const PRODUCTS = [
+  { m: 1024, k: 1024, n: 1024 },
+  { m: BATCH * LENGTH, k: config.hiddenSize, n: config.mlpSize },
+];
 
 export interface TrainFigures {
   threads: number;
+  /** Micro-batches that the batch of 32 was given in. */
+  micro: number;
   milliseconds: number;
   tokensPerSecond: number;
   gflops: number;
+  /** The faster of the two products. */
   matmulGflops: number;
-  /** Share of the matmul rate. */
+  /** gflops / matmulGflops. */
   share: number;
+  /** The same by processor time, which other programs on the machine cannot take away. */
+  processorShare: number;
 }
 
 export async function benchTrain({ rounds }: { rounds: number }): Promise<{ figures: TrainFigures[]; text: string }> {
   const figures: TrainFigures[] = [];
-  for (const threads of [1, 2]) figures.push(await measure(threads, rounds));
+  for (const threads of [1, 2]) for (const micro of [1, 4]) figures.push(await measure(threads, micro, rounds));
+  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   const rows = figures.map((f) => [
     f.threads,
+    `${f.micro} x ${BATCH / f.micro}`,
     f.milliseconds.toFixed(0),
     f.tokensPerSecond.toFixed(0),
     f.gflops.toFixed(1),
     f.matmulGflops.toFixed(1),
-    `${(100 * f.share).toFixed(0)} %`,
+    percent(f.share),
+    percent(f.processorShare),
   ]);
-  const head = ["threads", "ms a step", "tokens/s", "GFLOP/s", "matmul GFLOP/s", "of the matmul rate"];
+  const head = ["threads", "batch", "ms a step", "tokens/s", "GFLOP/s", "matmul GFLOP/s", "share", "by processor time"];
   return { figures, text: table(head, rows) };
 }
 
-async function measure(threads: number, rounds: number): Promise<TrainFigures> {
-  const trainer = await createTrainer({ build: nextToken, threads });
-  const rng = new Rng(1);
-  const ids = Array.from({ length: BATCH * (LENGTH + 1) }, () => rng.int(vocabularyOf(config).size));
-  const columns = (from: number) => ids.filter((_, i) => i % (LENGTH + 1) >= from && i % (LENGTH + 1) < from + LENGTH);
-  const bias = f32([1, 1, LENGTH, LENGTH]);
-  for (let i = 0; i < LENGTH; i++) bias.data.fill(-Infinity, i * LENGTH + i + 1, (i + 1) * LENGTH);
-  const batch = { ids: i64([BATCH, LENGTH], columns(0)), labels: i64([BATCH * LENGTH], columns(1)), bias };
-  const product = await squareMatmul(threads);
+async function measure(threads: number, micro: number, rounds: number): Promise<TrainFigures> {
+  const rows = BATCH / micro;
+  const trainer = await createTrainer({ build: (graph) => nextToken(graph, rows), threads, spinning: false });
+  const batches = Array.from({ length: micro }, (_, seed) => randomBatch(rows, seed));
+  const products = await Promise.all(PRODUCTS.map((sizes) => product(sizes, threads)));
+  const flops = stepFlops(trainer);
 
-  const [steps, products]: [number[], number[]] = [[], []];
-  await trainer.step([batch], 1e-4);
+  const steps: Rate[] = [];
+  const matmuls: Rate[] = [];
+  await trainer.step(batches, 1e-4);
   for (let round = 0; round < rounds; round++) {
-    products.push(await product());
-    const start = performance.now();
-    await trainer.step([batch], 1e-4);
-    steps.push(performance.now() - start);
+    const rates: Rate[] = [];
+    for (const run of products) rates.push(await run());
+    matmuls.push({
+      wall: Math.max(...rates.map((r) => r.wall)),
+      processor: Math.max(...rates.map((r) => r.processor)),
+    });
+    steps.push(await rateOf(flops, () => trainer.step(batches, 1e-4)));
   }
-  const names = Object.entries(trainer.params).filter(
-    ([name, { shape }]) => shape.length === 2 && !name.includes("embed"),
-  );
-  const matmulParams = names.reduce((n, [, { shape }]) => n + shape[0] * shape[1], 0);
   await trainer.dispose();
 
-  const tokens = BATCH * LENGTH;
-  const flops = 6 * matmulParams * tokens + 12 * LENGTH * config.hiddenSize * config.layers * tokens;
-  const milliseconds = median(steps);
-  const gflops = flops / milliseconds / 1e6;
-  const matmulGflops = median(products);
+  const middle = (rates: Rate[], by: keyof Rate) => median(rates.map((rate) => rate[by]));
+  const gflops = middle(steps, "wall");
+  const milliseconds = flops / gflops / 1e6;
   return {
     threads,
+    micro,
     milliseconds,
-    tokensPerSecond: tokens / (milliseconds / 1000),
+    tokensPerSecond: (BATCH * LENGTH) / (milliseconds / 1000),
     gflops,
-    matmulGflops,
-    share: gflops / matmulGflops,
+    matmulGflops: middle(matmuls, "wall"),
+    share: gflops / middle(matmuls, "wall"),
+    processorShare: middle(steps, "processor") / middle(matmuls, "processor"),
   };
 }
 
-function nextToken(graph: Graph) {
-  const ids = graph.input("ids", "int64", [BATCH, LENGTH]);
-  const labels = graph.input("labels", "int64", [BATCH * LENGTH]);
+/** GFLOP/s, by the clock and by the processor time of all threads together. */
+interface Rate {
+  wall: number;
+  processor: number;
+}
+
+async function rateOf(flops: number, work: () => Promise<unknown>): Promise<Rate> {
+  const processor = process.cpuUsage();
+  const start = performance.now();
+  await work();
+  const wall = performance.now() - start;
+  const { user, system } = process.cpuUsage(processor);
+  return { wall: flops / wall / 1e6, processor: flops / (user + system) / 1e3 };
+}
+
+function stepFlops({ params }: Trainer): number {
+  const matrices = Object.entries(params).filter(([name, { shape }]) => shape.length === 2 && !name.includes("embed"));
+  const matmulParams = matrices.reduce((n, [, { shape }]) => n + shape[0] * shape[1], 0);
+  return (6 * matmulParams + 12 * LENGTH * config.hiddenSize * config.layers) * BATCH * LENGTH;
+}
+
+function nextToken(graph: Graph, rows: number) {
+  const ids = graph.input("ids", "int64", [rows, LENGTH]);
+  const labels = graph.input("labels", "int64", [rows * LENGTH]);
   const bias = graph.input("bias", "float32", [1, 1, LENGTH, LENGTH]);
   const { hidden } = showoBody(config, { ids, positions: graph.constant(positionsFrom(0, LENGTH)), bias });
-  const logits = showoHead(config, reshape(hidden, [BATCH * LENGTH, config.hiddenSize]));
-  const ones = graph.constant(f32([BATCH * LENGTH], new Float32Array(BATCH * LENGTH).fill(1)));
+  const logits = showoHead(config, reshape(hidden, [rows * LENGTH, config.hiddenSize]));
+  const ones = graph.constant(f32([rows * LENGTH], new Float32Array(rows * LENGTH).fill(1)));
   return { loss: crossEntropy(logits, labels, ones) };
 }
 
-/** GFLOP/s of a square product: the best of a few, as fast as this runtime gets. */
-async function squareMatmul(threads: number): Promise<() => Promise<number>> {
+function randomBatch(rows: number, seed: number): Record<string, NdArray> {
+  const rng = new Rng(seed);
+  const ids = Array.from({ length: rows * LENGTH }, () => rng.int(vocabularyOf(config).size));
+  const bias = f32([1, 1, LENGTH, LENGTH]);
+  for (let i = 0; i < LENGTH; i++) bias.data.fill(-Infinity, i * LENGTH + i + 1, (i + 1) * LENGTH);
+  return { ids: i64([rows, LENGTH], ids), labels: i64([rows * LENGTH], [...ids.slice(1), ids[0]]), bias };
+}
+
+/** The best of a few products of these sizes: as fast as this runtime gets. */
+async function product({ m, k, n }: (typeof PRODUCTS)[number], threads: number): Promise<() => Promise<Rate>> {
   const graph = new Graph();
-  const shape = [SQUARE, SQUARE];
-  graph.output("y", matmul(graph.input("a", "float32", shape), graph.input("b", "float32", shape)));
-  const program = await compile(graph, { threads });
-  const a = f32(shape, new Float32Array(SQUARE * SQUARE).fill(0.5));
+  graph.output("y", matmul(graph.input("a", "float32", [m, k]), graph.input("b", "float32", [k, n])));
+  const program = await compile(graph, { threads, spinning: false });
+  const half = (rows: number, columns: number) => f32([rows, columns], new Float32Array(rows * columns).fill(0.5));
+  const [feeds, into] = [{ a: half(m, k), b: half(k, n) }, { y: half(m, n) }];
   return async () => {
-    let best = Infinity;
+    const best: Rate = { wall: 0, processor: 0 };
     for (let i = 0; i < 8; i++) {
-      const start = performance.now();
-      await program.run({ a, b: a });
-      best = Math.min(best, performance.now() - start);
+      const { wall, processor } = await rateOf(2 * m * k * n, () => program.run(feeds, into));
+      best.wall = Math.max(best.wall, wall);
+      best.processor = Math.max(best.processor, processor);
     }
-    return (2 * SQUARE ** 3) / best / 1e6;
+    return best;
   };
 }
