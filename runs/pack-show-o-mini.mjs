@@ -24,8 +24,18 @@ async function newest(run) {
 const pictures = await newest(decoderRun);
 const showo = await newest(showoRun);
 const run = json(`${showoRun}/config.json`);
-const { config, rows } = run.config;
-const perStep = rows.t2i + rows.lm + rows.mmu;
+const { config } = run.config;
+/** The mixes of the run (runs/README.md): up to which step, then rows to draw, plain texts, dialogues. */
+const MIXES = [
+  [1200, 13, 1, 6],
+  [2900, 10, 1, 9],
+  [4400, 10, 1, 28],
+];
+const seen = [0, 0, 0];
+for (const [i, [end, ...perStep]] of MIXES.entries()) {
+  const steps = Math.max(0, Math.min(end, showo.steps) - (MIXES[i - 1]?.[0] ?? 0));
+  for (const task of perStep.keys()) seen[task] += steps * perStep[task];
+}
 const figures = existsSync(`${folder}/figures.json`) ? json(`${folder}/figures.json`) : undefined;
 const card = `---
 library_name: fewstep
@@ -42,7 +52,7 @@ by the code of this repository: 64x64 pixels, 8x8 tokens of a 1024-entry codeboo
 | Data | seeded emoji scenes, domain \`easy\`: ${DOMAINS.easy.classes.length} classes, ${DOMAINS.easy.colors.length} colours, ${DOMAINS.easy.backgrounds.length} backgrounds; about a fifth of the class pairs and of the (colour, class) pairs never occur in training |
 | Art | Noto Emoji, Apache-2.0 (see NOTICE) |
 | Picture tokenizer | 3000 steps of 8 pictures (of a schedule of 5000), then the decoder alone for ${pictures.steps} steps |
-| Transformer | ${showo.steps} steps of ${perStep} rows (${rows.t2i} pictures to draw, ${rows.mmu} dialogues, ${rows.lm} plain texts): ${showo.steps * perStep} rows |
+| Transformer | ${showo.steps} steps: ${seen[0]} pictures to draw, ${seen[2]} dialogues, ${seen[1]} plain texts |
 | Machine | 2 virtual CPU cores; commands in runs/README.md |
 ${figures ? figures.rows.map(([name, value]) => `| ${name} | ${value} |`).join("\n") + "\n" : ""}
 It knows these words and no others: ${words(DOMAINS.easy)
