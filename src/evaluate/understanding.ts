@@ -1,5 +1,6 @@
 /** How well a model reads pictures: captions whose facts are right, and questions, on scenes it has never seen. */
 import { throwIfAborted } from "../base/index.ts";
+import type { Picture } from "../image/index.ts";
 import {
   type Atlas,
   type Domain,
@@ -12,8 +13,18 @@ import {
   type Split,
   sameFacts,
 } from "../scenes/index.ts";
-import type { Model } from "../tasks/index.ts";
+import type { DescribeOptions, TextResult } from "../tasks/index.ts";
 import { type Share, Tally } from "./interval.ts";
+
+/** What is asked of a model here; a loaded `Model` has it. */
+export interface Reader {
+  readonly config: { readonly magvit: { readonly resolution: number } };
+  describe(
+    picture: Picture,
+    question?: string,
+    options?: DescribeOptions,
+  ): PromiseLike<Pick<TextResult, "text" | "tokens" | "passes" | "timings">>;
+}
 
 export interface UnderstandingOptions {
   atlas: Atlas;
@@ -50,7 +61,7 @@ const ONE_WORD: QuestionKind[] = ["count", "color", "relation"];
 const SHOWN_MISTAKES = 10;
 
 /** Asks the model for a caption and every question of `images` scenes, through the same path that users take. */
-export async function evaluateUnderstanding(model: Model, options: UnderstandingOptions): Promise<Understanding> {
+export async function evaluateUnderstanding(model: Reader, options: UnderstandingOptions): Promise<Understanding> {
   const { atlas, domain, images, seed, split = "heldout", decoding, signal, onProgress } = options;
   const captions = new Tally<FactName | "all">();
   const questions = new Tally<QuestionKind>();
