@@ -116,7 +116,7 @@ test("an op without gradient is named with who uses it", () => {
   const second = g2.scope("penalty", () => g.sum(g.square(dTable)));
   const { text, code } = refusal(() => g.gradients(second, [table]));
   expect(code).toBe("BAD_GRAPH");
-  expect(text).toContain("grad(embed): ScatterND has no gradient");
+  expect(text).toContain("grad(embed): ScatterElements has no gradient");
   expect(text).toContain("float32[5, 2], used by Mul in penalty");
 });
 

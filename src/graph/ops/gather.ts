@@ -5,6 +5,9 @@ import type { Shape, Tensor } from "../graph.ts";
 import { axisOf, defineOps } from "../table.ts";
 import { expand, filled, reshape } from "./shape.ts";
 
+const scatterAdd = (data: Tensor, indices: Tensor, updates: Tensor, axis: number) =>
+  apply("ScatterElements", [data, indices, updates], { axis: { int: axis }, reduction: { string: "add" } })[0];
+
 /** Zeros that cost no constant in the file: one scalar, expanded. */
 const zeros = (like: Tensor, shape: Shape) => expand(filled(like, [], 0), shape);
 
@@ -15,9 +18,12 @@ export const indexOps = defineOps({
       if (int("axis", 0) !== 0 || !indices.dtype.startsWith("int")) refuse("axis 0 and integer indices");
       return { dtype: data.dtype, shape: [...indices.shape, ...data.shape.slice(1)] };
     },
+    // Not ScatterND: with several threads ONNX Runtime loses sums of rows that were read more than once.
     gradient({ inputs: [data, indices], grads: [g] }) {
-      const where = reshape(indices, [...indices.shape, 1]);
-      return [apply("ScatterND", [zeros(g!, data.shape), where, g!], { reduction: { string: "add" } })[0]];
+      const row = data.shape.slice(1);
+      const updates = reshape(g!, [-1, ...row]);
+      const rows = expand(reshape(indices, [-1, ...row.map(() => 1)]), updates.shape);
+      return [scatterAdd(zeros(g!, data.shape), rows, updates, 0)];
     },
   },
   /** One value per position along an axis: data[i][index[i][j]]. */
@@ -29,19 +35,7 @@ export const indexOps = defineOps({
       return { dtype: data.dtype, shape: indices.shape };
     },
     gradient({ inputs: [data, indices], grads: [g], int }) {
-      const start = zeros(g!, data.shape);
-      return [
-        apply("ScatterElements", [start, indices, g!], { axis: { int: int("axis") }, reduction: { string: "add" } })[0],
-      ];
-    },
-  },
-  ScatterND: {
-    infer({ inputs: [data, indices, updates], refuse }) {
-      const depth = indices.shape.at(-1);
-      if (typeof depth !== "number") refuse("a fixed index depth");
-      const want = [...indices.shape.slice(0, -1), ...data.shape.slice(depth as number)];
-      if (updates.shape.join() !== want.join()) refuse(`updates [${want}]`);
-      return { dtype: data.dtype, shape: data.shape };
+      return [scatterAdd(zeros(g!, data.shape), indices, g!, int("axis"))];
     },
   },
   ScatterElements: {

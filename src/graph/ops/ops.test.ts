@@ -1,7 +1,8 @@
 /** Every differentiable op of the table against finite differences: one line per op. */
 import { afterAll, expect, test } from "vitest";
 import { checkGradient, type OpCase } from "../../../test/gradcheck.ts";
-import { bool, i64 } from "../../base/index.ts";
+import { bool, f32, i64 } from "../../base/index.ts";
+import { compile } from "../../runtime/index.ts";
 import { OPS } from "../apply.ts";
 import * as g from "../index.ts";
 
@@ -87,6 +88,29 @@ test("Conv with stride 1 and same padding", () =>
   }));
 test("a tensor used twice adds its gradients", () =>
   checkGradient({ inputs: { x }, build: ({ x }) => g.mul(g.add(x, 1), g.sigmoid(x)) }));
+
+test("gradients of rows that are read many times add up on any number of threads", async () => {
+  const [reads, width] = [3000, 256];
+  for (const threads of [1, 2, 4]) {
+    const graph = new g.Graph();
+    const table = graph.input("table", "float32", [9, width]);
+    const scale = graph.input("scale", "float32", [reads, width]);
+    const rows = g.gather(table, graph.input("rows", "int64", [reads]));
+    graph.output("d", g.gradients(g.sum(g.mul(rows, scale)), [table])[0]);
+    const program = await compile(graph, { threads });
+    // Row r is read reads / 5 times for r < 5, with 1 each time.
+    const feeds = {
+      rows: i64(
+        [reads],
+        Array.from({ length: reads }, (_, i) => (i * 7) % 5),
+      ),
+      scale: f32([reads, width], new Float32Array(reads * width).fill(1)),
+    };
+    const expected = Array.from({ length: 9 * width }, (_, i) => (i < 5 * width ? reads / 5 : 0));
+    for (let run = 0; run < 5; run++) expect([...(await program.run(feeds)).d.data]).toEqual(expected);
+    await program.dispose();
+  }
+});
 
 afterAll(() => {
   const untested = [...OPS].filter(([op, def]) => def.gradient && !(op in CASES)).map(([op]) => op);
