@@ -1,6 +1,7 @@
 /** Training: a task, an optimiser, a loop that survives being killed. */
 export { type ExportOptions, exportWeights } from "./checkpoint.ts";
 export { readTrainConfig, type TrainConfig, type TrainSettings, trainConfigOf } from "./config.ts";
+export { type DetectorTraining, detectorTask, type TrainingPicture, trainingPicture } from "./detector.ts";
 export {
   type DistillBatch,
   type DistillLosses,
