@@ -2,6 +2,17 @@
 export * from "./atomic.ts";
 export * from "./dataset.ts";
 export { fromBfloat16, fromFloat16, narrow, toFloat16, widen } from "./half.ts";
+export * from "./hub.ts";
+export {
+  bytesIn,
+  type CachedRepository,
+  cachedCommit,
+  cachedRepositories,
+  removeRepository,
+  repositoryFolder,
+  snapshotFiles,
+} from "./hub-cache.ts";
+export { type Hub, hubFrom } from "./hub-settings.ts";
 export * from "./jsonl.ts";
 export * from "./safetensors.ts";
 export type { StoredDType, TensorInfo } from "./safetensors-header.ts";
