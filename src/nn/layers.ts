@@ -1,5 +1,5 @@
 /** Layers as functions from tensor to tensor. Parameter names come from the graph's scope, in PyTorch's words and shapes. */
-import { f32, sizeOf } from "../base/index.ts";
+import { f32 } from "../base/index.ts";
 import {
   add,
   conv2d,
@@ -87,12 +87,4 @@ export function groupNorm(x: Tensor, groups: number, epsilon: number): Tensor {
   const perChannel = (name: string, value: number) =>
     reshape(x.graph.param(name, [channels], { constant: value }), [channels, 1, 1]);
   return add(mul(normal, perChannel("weight", 1)), perChannel("bias", 0));
-}
-
-/** Nearest-neighbour enlargement by two: every value becomes a 2x2 block. */
-export function upsampleNearest2(x: Tensor): Tensor {
-  const [batch, channels, height, width] = x.shape;
-  const blocks = reshape(x, [batch, channels, height, 1, width, 1]);
-  const twos = x.graph.constant(f32([1, 1, 1, 2, 1, 2], new Float32Array(sizeOf([4])).fill(1)));
-  return reshape(mul(blocks, twos), [batch, channels, 2 * dim(height), 2 * dim(width)]);
 }

@@ -1,10 +1,11 @@
 /** Two-dimensional convolution on [B, C, H, W]. */
+import { f32 } from "../../base/index.ts";
 import { apply } from "../apply.ts";
 import type { Tensor } from "../graph.ts";
 import { defineOps, type GradContext, type InferContext } from "../table.ts";
-import { matmul } from "./matmul.ts";
+import { gemm } from "./matmul.ts";
 import { reduceSum } from "./reduce.ts";
-import { concat, pad, reshape, slice, transpose, transposeLast } from "./shape.ts";
+import { concat, pad, reshape, slice, transpose } from "./shape.ts";
 
 type Spatial = { strides: readonly number[]; pads: readonly number[] };
 
@@ -31,10 +32,12 @@ export const convOps = defineOps({
     gradient(context) {
       const { inputs, grads, wants } = context;
       const g = grads[0]!;
+      // [O, B*h*w]: sums over batch and space are then one product.
+      const byChannel = reshape(transpose(g, [1, 0, 2, 3]), [g.shape[1], -1]);
       return [
-        wants(0) ? convInputGradient(g, context) : undefined,
-        wants(1) ? convWeightGradient(g, context) : undefined,
-        inputs[2] && wants(2) ? reduceSum(g, [0, 2, 3]) : undefined,
+        wants(0) ? inputGradient(g, context) : undefined,
+        wants(1) ? weightGradient(g, byChannel, context) : undefined,
+        inputs[2] && wants(2) ? reduceSum(byChannel, [1]) : undefined,
       ];
     },
   },
@@ -50,11 +53,26 @@ export const convOps = defineOps({
       return { dtype: x.dtype, shape: [x.shape[0], weight.shape[1], size(0), size(1)] };
     },
   },
+  /** Blocks of pixels into channels, the block's rows outermost. Only inside the gradient of Conv. */
+  SpaceToDepth: {
+    infer({ inputs: [x], int, fixed }) {
+      const s = int("blocksize");
+      const [batch, channels, height, width] = x.shape;
+      return { dtype: x.dtype, shape: [batch, fixed(channels) * s * s, fixed(height) / s, fixed(width) / s] };
+    },
+  },
 });
 
-function convInputGradient(g: Tensor, context: GradContext): Tensor {
+/** Stride 1 is a convolution with the kernel turned around, which runs faster than ConvTranspose. */
+function inputGradient(g: Tensor, context: GradContext): Tensor {
   const [x, weight] = context.inputs;
   const { strides, pads } = spatial(context);
+  const [outs, ins, kh, kw] = weight.shape.map(context.fixed);
+  const rest = [kh - 1 - pads[0], kw - 1 - pads[1], kh - 1 - pads[2], kw - 1 - pads[3]];
+  if (strides.every((s) => s === 1) && rest.every((p) => p >= 0)) {
+    const turned = kh * kw === 1 ? weight : reshape(reversed(reshape(weight, [outs * ins, kh * kw])), weight.shape);
+    return conv2d(g, transpose(turned, [1, 0, 2, 3]), undefined, { strides, pads: rest });
+  }
   const reached = [0, 1].map(
     (i) => (Number(g.shape[i + 2]) - 1) * strides[i] + Number(weight.shape[i + 2]) - pads[i] - pads[i + 2],
   );
@@ -66,48 +84,56 @@ function convInputGradient(g: Tensor, context: GradContext): Tensor {
   })[0];
 }
 
-/** dW[o, c, i, j] = sum over batch and space of g times x shifted by (i, j): a batched product with the unfolded input. */
-function convWeightGradient(g: Tensor, context: GradContext): Tensor {
+/** The columns of [m, n] from last to first. */
+function reversed(x: Tensor): Tensor {
+  const n = Number(x.shape[1]);
+  const mirror = Float32Array.from({ length: n * n }, (_, i) => (Math.floor(i / n) + (i % n) === n - 1 ? 1 : 0));
+  return gemm(x, x.graph.constant(f32([n, n], mirror)));
+}
+
+/** dW[o, c, i, j] = sum over batch and space of g times x shifted by (i, j). */
+function weightGradient(g: Tensor, byChannel: Tensor, context: GradContext): Tensor {
   const [x, weight] = context.inputs;
   const { strides, pads } = spatial(context);
   const [outs, ins, kh, kw] = weight.shape.map(context.fixed);
-  const batch = g.shape[0];
   const [h, w] = g.shape.slice(2).map(context.fixed);
-  const padded = pad(x, [0, 0, pads[0], pads[1]], [0, 0, pads[2], pads[3]]);
+  const [s, sw] = strides;
+  if (s === 1 && sw === 1) return shiftedProducts(pad(x, top(pads), bottom(pads)), byChannel, [kh, kw], [h, w]);
+  if (s !== sw) context.refuse("one stride for both axes, to be differentiated");
+  // The pixels of each s x s block become channels: then the stride is 1 and the kernel s times smaller.
+  const small = [kh, kw].map((k) => Math.ceil(k / s));
+  const need = [h, w].map((n, i) => (n + small[i] - 1) * s);
+  const missing = need.map((n, i) => n - context.fixed(x.shape[i + 2]) - pads[i]);
+  let room = pad(x, top(pads), [0, 0, ...missing.map((n) => Math.max(0, n))]);
+  for (const [i, n] of missing.entries()) if (n < 0) room = slice(room, i + 2, 0, need[i]);
+  const blocks = apply("SpaceToDepth", [room], { blocksize: { int: s } })[0];
+  const product = shiftedProducts(blocks, byChannel, small, [h, w]);
+  const taps = reshape(product, [outs, s, s, ins, small[0], small[1]]);
+  const kernel = reshape(transpose(taps, [0, 3, 4, 1, 5, 2]), [outs, ins, small[0] * s, small[1] * s]);
+  return slice(slice(kernel, 2, 0, kh), 3, 0, kw);
+}
+
+const top = (pads: readonly number[]) => [0, 0, pads[0], pads[1]];
+const bottom = (pads: readonly number[]) => [0, 0, pads[2], pads[3]];
+
+/** Products of g [O, B*h*w] with every shift of x [B, C, ...] -> [O, C, kh, kw]. */
+function shiftedProducts(x: Tensor, g: Tensor, [kh, kw]: readonly number[], [h, w]: readonly number[]): Tensor {
+  const [outs, ins] = [g.shape[0], Number(x.shape[1])];
+  const byChannel = transpose(x, [1, 0, 2, 3]);
+  if (kh * kw === 1) return reshape(gemm(g, reshape(byChannel, [ins, -1]), { transB: true }), [outs, ins, 1, 1]);
   // Columns are shifted once and stacked; each row shift of the stack then is one product.
   const stack = concat(
-    range(kw).map((j) => strided(padded, 3, j, w, strides[1])),
-    1,
+    range(kw).map((j) => slice(byChannel, 3, j, j + w)),
+    0,
   );
   const byRow = range(kh).map((i) => {
-    const shifted = reshape(strided(stack, 2, i, h, strides[0]), [batch, kw * ins, h * w]);
-    return reduceSum(matmul(reshape(g, [batch, outs, h * w]), transposeLast(shifted)), [0]);
+    const shifted = reshape(slice(stack, 2, i, i + h), [kw * ins, -1]);
+    return gemm(g, shifted, { transB: true });
   });
-  const product = concat(byRow, 1);
-  return transpose(reshape(product, [outs, kh, kw, ins]), [0, 3, 1, 2]);
+  return transpose(reshape(concat(byRow, 1), [outs, kh, kw, ins]), [0, 3, 1, 2]);
 }
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
-
-/** `count` values of an axis from `start` on, `stride` apart. */
-function strided(x: Tensor, axis: number, start: number, count: number, stride: number): Tensor {
-  if (stride === 1) return slice(x, axis, start, start + count);
-  // Enough room for whole strides, then keep the first of each.
-  const need = start + count * stride;
-  const missing = Math.max(0, need - Number(x.shape[axis]));
-  const room = missing
-    ? pad(
-        x,
-        x.shape.map(() => 0),
-        x.shape.map((_, i) => (i === axis ? missing : 0)),
-      )
-    : x;
-  const cut = slice(room, axis, start, need);
-  const shape = [...cut.shape];
-  const grouped = reshape(cut, [...shape.slice(0, axis), count, stride, ...shape.slice(axis + 1)]);
-  const kept = slice(grouped, axis + 1, 0, 1);
-  return reshape(kept, [...shape.slice(0, axis), count, ...shape.slice(axis + 1)]);
-}
 
 /** Pads are top, left, bottom, right. */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | undefined, { strides, pads }: Spatial): Tensor {

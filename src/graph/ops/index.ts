@@ -7,9 +7,19 @@ import { indexOps } from "./gather.ts";
 import { matmulOps } from "./matmul.ts";
 import { normOps } from "./norm.ts";
 import { reduceOps } from "./reduce.ts";
+import { resampleOps } from "./resample.ts";
 import { shapeOps } from "./shape.ts";
 
-const tables: Record<string, OpDef>[] = [elementwiseOps, shapeOps, reduceOps, matmulOps, normOps, indexOps, convOps];
+const tables: Record<string, OpDef>[] = [
+  elementwiseOps,
+  shapeOps,
+  reduceOps,
+  matmulOps,
+  normOps,
+  indexOps,
+  convOps,
+  resampleOps,
+];
 for (const table of tables) for (const [op, def] of Object.entries(table)) OPS.set(op, def);
 
 export { conv2d } from "./conv.ts";
@@ -18,4 +28,5 @@ export { gather, gatherElements, iota } from "./gather.ts";
 export { gemm, matmul } from "./matmul.ts";
 export { layerNormalization, logSoftmax, softmax } from "./norm.ts";
 export * from "./reduce.ts";
+export { averagePool2, upsampleNearest2 } from "./resample.ts";
 export * from "./shape.ts";

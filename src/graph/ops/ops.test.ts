@@ -62,6 +62,8 @@ const CASES: Record<string, OpCase> = {
     build: ({ x, i }) => g.gatherElements(x, i, 1),
     fixed: ["i"],
   },
+  Resize: { inputs: { x: [2, 2, 3, 2] }, build: ({ x }) => g.upsampleNearest2(x) },
+  AveragePool: { inputs: { x: [2, 2, 4, 2] }, build: ({ x }) => g.averagePool2(x) },
   Conv: {
     inputs: { x: [2, 2, 5, 4], w: [3, 2, 3, 3], b: [3] },
     build: ({ x, w, b }) => g.conv2d(x, w, b, { strides: [2, 2], pads: [0, 1, 1, 1] }),
@@ -85,6 +87,16 @@ test("Conv with stride 1 and same padding", () =>
   checkGradient({
     inputs: { x: [1, 2, 3, 4], w: [2, 2, 3, 3] },
     build: ({ x, w }) => g.conv2d(x, w, undefined, { strides: [1, 1], pads: [1, 1, 1, 1] }),
+  }));
+test("Conv with a kernel of one pixel", () =>
+  checkGradient({
+    inputs: { x: [2, 3, 3, 4], w: [2, 3, 1, 1], b: [2] },
+    build: ({ x, w, b }) => g.conv2d(x, w, b, { strides: [1, 1], pads: [0, 0, 0, 0] }),
+  }));
+test("Conv with a stride that leaves rows unread", () =>
+  checkGradient({
+    inputs: { x: [1, 2, 6, 7], w: [2, 2, 2, 2] },
+    build: ({ x, w }) => g.conv2d(x, w, undefined, { strides: [3, 3], pads: [0, 0, 0, 0] }),
   }));
 test("a tensor used twice adds its gradients", () =>
   checkGradient({ inputs: { x }, build: ({ x }) => g.mul(g.add(x, 1), g.sigmoid(x)) }));
