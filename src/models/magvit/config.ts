@@ -8,6 +8,8 @@ export interface MagvitHalf {
   numResBlocks: readonly number[];
   /** Group norm groups; 0 leaves the norms out, so that a token depends on its neighbourhood alone. */
   groups: number;
+  /** Kernel of the residual blocks and of the last convolution; 1 leaves mixing to the changes of resolution. Default 3. */
+  kernel?: 1 | 3;
   /** Self-attention between the two middle blocks. */
   attention: boolean;
 }
@@ -40,8 +42,9 @@ export const MAGVIT_PRESETS = {
   mini: {
     model: "magvit",
     resolution: 64,
-    bits: 10,
-    encoder: { ch: 16, chMult: [1, 2, 3, 4], numResBlocks: [0, 1, 1, 1], groups: 0, attention: false },
+    bits: 12,
+    // A token tells of its own cell alone, so that an object has the same tokens wherever it stands.
+    encoder: { ch: 16, chMult: [1, 3, 6, 8], numResBlocks: [0, 1, 1, 2], groups: 0, kernel: 1, attention: false },
     decoder: { ch: 16, chMult: [1, 1, 2, 6], numResBlocks: [0, 1, 1, 1], groups: 8, attention: true },
     normEps: 1e-6,
   },

@@ -6,7 +6,13 @@ import { add, matmul, mul, pad, reshape, silu, softmax, type Tensor, transposeLa
 import { conv, groupNorm, upsampleNearest2 } from "../../nn/index.ts";
 import type { MagvitConfig, MagvitHalf } from "./config.ts";
 
-type Block = { groups: number; eps: number };
+type Block = { groups: number; eps: number; kernel: number };
+
+const blockOf = ({ groups, kernel = 3 }: MagvitHalf, { normEps }: MagvitConfig): Block => ({
+  groups,
+  eps: normEps,
+  kernel,
+});
 
 const named = <T>(x: Tensor, name: string, build: () => T) => x.graph.scope(name, build);
 
@@ -18,12 +24,12 @@ function residualBlock(x: Tensor, out: number, block: Block): Tensor {
   const first = silu(norm(x, "norm1", block));
   const middle = silu(
     norm(
-      named(x, "conv1", () => conv(first, out)),
+      named(x, "conv1", () => conv(first, out, block)),
       "norm2",
       block,
     ),
   );
-  const branch = named(x, "conv2", () => conv(middle, out));
+  const branch = named(x, "conv2", () => conv(middle, out, block));
   return add(x.shape[1] === out ? x : named(x, "nin_shortcut", () => conv(x, out, { kernel: 1 })), branch);
 }
 
@@ -57,7 +63,7 @@ function middle(x: Tensor, half: MagvitHalf, block: Block): Tensor {
 /** Pixels [B, 3, H, W] -> z [B, bits, H/f, W/f] before quantisation; bit c of a token is z_c > 0. */
 export function encodePixels(pixels: Tensor, config: MagvitConfig): Tensor {
   const half = config.encoder;
-  const block = { groups: half.groups, eps: config.normEps };
+  const block = blockOf(half, config);
   return named(pixels, "encoder", () => {
     let h = named(pixels, "conv_in", () => conv(pixels, half.ch));
     for (const [level, mult] of half.chMult.entries())
@@ -67,7 +73,7 @@ export function encodePixels(pixels: Tensor, config: MagvitConfig): Tensor {
         if (level < half.chMult.length - 1) h = named(pixels, "downsample.conv", () => downsample(h));
       });
     h = silu(norm(middle(h, half, block), "norm_out", block));
-    h = named(pixels, "conv_out", () => conv(h, config.bits));
+    h = named(pixels, "conv_out", () => conv(h, config.bits, block));
     return named(pixels, "quant_conv", () => conv(h, config.bits, { kernel: 1 }));
   });
 }
@@ -81,7 +87,7 @@ function downsample(x: Tensor): Tensor {
 /** Quantised codes [B, bits, h, w] of +-1 -> pixels [B, 3, h*f, w*f], about [-1, 1]. */
 export function decodeCodes(codes: Tensor, config: MagvitConfig): Tensor {
   const half = config.decoder;
-  const block = { groups: half.groups, eps: config.normEps };
+  const block = blockOf(half, config);
   const levels = half.chMult.length;
   return named(codes, "decoder", () => {
     const z = named(codes, "post_quant_conv", () => conv(codes, config.bits, { kernel: 1 }));
@@ -94,6 +100,6 @@ export function decodeCodes(codes: Tensor, config: MagvitConfig): Tensor {
         if (level > 0) h = named(codes, "upsample.conv", () => conv(upsampleNearest2(h), h.shape[1] as number));
       });
     h = silu(norm(h, "norm_out", block));
-    return named(codes, "conv_out", () => conv(h, 3));
+    return named(codes, "conv_out", () => conv(h, 3, block));
   });
 }

@@ -1,11 +1,12 @@
 /** The tokenizer against recorded values of the reference (tiny weights). */
 import { expect, test } from "vitest";
+import { f32, Rng } from "../../base/index.ts";
 import { readSafetensors } from "../../files/index.ts";
 import { Graph } from "../../graph/index.ts";
 import { compile } from "../../runtime/index.ts";
 import type { MagvitConfig } from "./config.ts";
 import { decodeCodes, encodePixels } from "./graph.ts";
-import { codebook, codesOf, quantizerLosses, tokenIds } from "./quantizer.ts";
+import { codebook, codeEntropy, codesOf, quantizerLosses, tokenIds } from "./quantizer.ts";
 
 const half = { ch: 32, groups: 32, attention: true };
 const config: MagvitConfig = {
@@ -70,4 +71,35 @@ test.each(["magvit_decode", "magvit_decode_rect"])("%s gives the recorded pixels
 test("the codebook holds the bits of its row numbers", () => {
   expect(Array.from(codebook(3).subarray(15, 18))).toEqual([1, -1, 1]);
   expect(Array.from(codebook(6))).toEqual(Array.from(recorded.get("lfq_table.embedding")!.data as Float32Array));
+});
+
+test("the entropy over codes is that of the table of all codes", async () => {
+  const [batch, bits, side] = [2, 5, 2];
+  const cells = batch * side * side;
+  const rng = new Rng(3);
+  const z = Float32Array.from({ length: cells * bits }, () => rng.normal() / 2);
+  const focus = Float32Array.from({ length: cells }, () => rng.uniform());
+  const graph = new Graph();
+  const latents = graph.input("z", "float32", [batch, bits, side, side]);
+  graph.output("entropy", codeEntropy(latents, graph.input("focus", "float32", [cells]), 0.1));
+  const program = await compile(graph);
+  const { entropy } = await program.run({ z: f32([batch, bits, side, side], z), focus: f32([cells], focus) });
+
+  const plogp = (p: number) => p * Math.log(p);
+  const total = focus.reduce((a, b) => a + b, 0);
+  const average = new Array(2 ** bits).fill(0);
+  let ofCells = 0;
+  for (let cell = 0; cell < cells; cell++) {
+    const at = (bit: number) => z[(Math.floor(cell / 4) * bits + bit) * 4 + (cell % 4)];
+    for (let code = 0; code < 2 ** bits; code++) {
+      const p = Array.from({ length: bits }, (_, bit) => {
+        const sign = codebook(bits)[code * bits + bit];
+        return 1 / (1 + Math.exp(-4 * sign * at(bit)));
+      }).reduce((a, b) => a * b, 1);
+      average[code] += (p * focus[cell]) / total;
+      ofCells -= (plogp(p) * focus[cell]) / total;
+    }
+  }
+  const ofAverage = -average.reduce((sum, p) => sum + plogp(p), 0);
+  expect((entropy.data as Float32Array)[0]).toBeCloseTo(0.1 * (ofCells - ofAverage), 5);
 });

@@ -7,12 +7,10 @@ import {
   add,
   cast,
   div,
-  exp,
   gather,
   gemm,
   greater,
   log,
-  logSoftmax,
   matmul,
   maximum,
   mean,
@@ -22,6 +20,8 @@ import {
   reduceSum,
   reshape,
   sigmoid,
+  slice,
+  softmax,
   square,
   stopGradient,
   sub,
@@ -88,19 +88,27 @@ function bitEntropy(p: Tensor): Tensor {
 /**
  * The entropy term over whole codes instead of single bits, which alone would let all bits say the same:
  * 0.1 * (mean entropy of a cell's code - entropy of the mean code). `focus` float32 [B*h*w] says how much each cell
- * counts, so that plain backgrounds do not claim the codebook. For codebooks up to a few thousand entries.
+ * counts, so that plain backgrounds do not claim the codebook.
  */
 export function codeEntropy(z: Tensor, focus: Tensor, weight = 0.1): Tensor {
   const [batch, bits, height, width] = z.shape as readonly number[];
   const cells = batch * height * width;
   const rows = reshape(transpose(reshape(z, [batch, bits, height * width]), [0, 2, 1]), [cells, bits]);
-  const table = z.graph.constant(f32([2 ** bits, bits], codebook(bits)));
-  // log p(code) up to its normaliser: the sum of +-2z over the bits, as -(z-1)^2 and -(z+1)^2 differ by 4z.
-  const logP = logSoftmax(mul(gemm(rows, table, { transB: true }), 2));
-  const p = exp(logP);
   const share = reshape(div(focus, sum(focus)), [cells, 1]);
-  const average = reduceSum(mul(p, share), [0]);
-  const ofCells = neg(sum(mul(mul(p, logP), share)));
+  // Bits are independent given a cell: its entropy is theirs, and its p(code) a product of two halves, so that the mean
+  // over cells is one small product of matrices instead of a table [cells, 2^bits].
+  const half = bits >> 1;
+  const [high, low] = [slice(rows, 1, 0, half), slice(rows, 1, half, bits)].map(codeProbabilities);
+  const average = gemm(mul(high, share), low, { transA: true });
+  const ofCells = sum(mul(reduceSum(bitEntropy(sigmoid(mul(rows, 4))), [1], true), share));
   const ofAverage = neg(sum(mul(average, log(maximum(average, 1e-9)))));
   return mul(sub(ofCells, ofAverage), weight);
+}
+
+/** Latents [cells, n] -> probabilities of the 2^n codes, [cells, 2^n]. */
+function codeProbabilities(rows: Tensor): Tensor {
+  const bits = rows.shape[1] as number;
+  const table = rows.graph.constant(f32([2 ** bits, bits], codebook(bits)));
+  // log p(code) up to its normaliser: the sum of +-2z over the bits, as -(z-1)^2 and -(z+1)^2 differ by 4z.
+  return softmax(mul(gemm(rows, table, { transB: true }), 2));
 }

@@ -51,7 +51,7 @@ export const SHOWO_PRESETS = {
     mlpSize: 1024,
     llmVocabSize: 449,
     endOfText: 448,
-    codebookSize: 1024,
+    codebookSize: 4096,
     imageTokens: 64,
     maxTextTokens: 24,
   },
