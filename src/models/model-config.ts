@@ -27,7 +27,7 @@ const half = z.strictObject({
   chMult: z.array(size).min(1).max(10),
   numResBlocks: z.array(z.int().min(0).max(100)),
   groups: z.int().min(0),
-  kernel: z.union([z.literal(1), z.literal(3)]).optional(),
+  local: z.boolean().optional(),
   attention: z.boolean(),
 });
 

@@ -14,7 +14,7 @@ const half = z.strictObject({
   chMult: z.array(count).min(1),
   numResBlocks: z.array(z.int().min(0)).min(1),
   groups: z.int().min(0),
-  kernel: z.union([z.literal(1), z.literal(3)]).optional(),
+  local: z.boolean().optional(),
   attention: z.boolean(),
 });
 const { encoder, decoder, bits } = MAGVIT_PRESETS.mini;

@@ -8,8 +8,11 @@ export interface MagvitHalf {
   numResBlocks: readonly number[];
   /** Group norm groups; 0 leaves the norms out, so that a token depends on its neighbourhood alone. */
   groups: number;
-  /** Kernel of the residual blocks and of the last convolution; 1 leaves mixing to the changes of resolution. Default 3. */
-  kernel?: 1 | 3;
+  /**
+   * For an encoder: kernels that do not overlap (1, and 2 where the resolution halves), so that a token tells of the
+   * pixels of its own cell alone. Default false.
+   */
+  local?: boolean;
   /** Self-attention between the two middle blocks. */
   attention: boolean;
 }
@@ -43,8 +46,8 @@ export const MAGVIT_PRESETS = {
     model: "magvit",
     resolution: 64,
     bits: 12,
-    // A token tells of its own cell alone, so that an object has the same tokens wherever it stands.
-    encoder: { ch: 16, chMult: [1, 3, 6, 8], numResBlocks: [0, 1, 1, 2], groups: 0, kernel: 1, attention: false },
+    // An object has the same tokens wherever it stands and whatever is behind it.
+    encoder: { ch: 16, chMult: [1, 4, 8, 16], numResBlocks: [0, 1, 1, 2], groups: 0, local: true, attention: false },
     decoder: { ch: 16, chMult: [1, 1, 2, 6], numResBlocks: [0, 1, 1, 1], groups: 8, attention: true },
     normEps: 1e-6,
   },

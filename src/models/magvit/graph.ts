@@ -8,10 +8,10 @@ import type { MagvitConfig, MagvitHalf } from "./config.ts";
 
 type Block = { groups: number; eps: number; kernel: number };
 
-const blockOf = ({ groups, kernel = 3 }: MagvitHalf, { normEps }: MagvitConfig): Block => ({
+const blockOf = ({ groups, local }: MagvitHalf, { normEps }: MagvitConfig): Block => ({
   groups,
   eps: normEps,
-  kernel,
+  kernel: local ? 1 : 3,
 });
 
 const named = <T>(x: Tensor, name: string, build: () => T) => x.graph.scope(name, build);
@@ -65,12 +65,12 @@ export function encodePixels(pixels: Tensor, config: MagvitConfig): Tensor {
   const half = config.encoder;
   const block = blockOf(half, config);
   return named(pixels, "encoder", () => {
-    let h = named(pixels, "conv_in", () => conv(pixels, half.ch));
+    let h = named(pixels, "conv_in", () => conv(pixels, half.ch, block));
     for (const [level, mult] of half.chMult.entries())
       named(pixels, `down.${level}`, () => {
         for (let i = 0; i < half.numResBlocks[level]; i++)
           h = named(pixels, `block.${i}`, () => residualBlock(h, half.ch * mult, block));
-        if (level < half.chMult.length - 1) h = named(pixels, "downsample.conv", () => downsample(h));
+        if (level < half.chMult.length - 1) h = named(pixels, "downsample.conv", () => downsample(h, half.local));
       });
     h = silu(norm(middle(h, half, block), "norm_out", block));
     h = named(pixels, "conv_out", () => conv(h, config.bits, block));
@@ -78,10 +78,11 @@ export function encodePixels(pixels: Tensor, config: MagvitConfig): Tensor {
   });
 }
 
-/** Stride 2 after one column of zeros on the right and one row below. */
-function downsample(x: Tensor): Tensor {
-  const padded = pad(x, [0, 0, 0, 0], [0, 0, 1, 1]);
-  return conv(padded, x.shape[1] as number, { stride: 2, pads: [0, 0, 0, 0] });
+/** Stride 2: kernel 3 after one column of zeros on the right and one row below, or blocks of 2x2. */
+function downsample(x: Tensor, local = false): Tensor {
+  const channels = x.shape[1] as number;
+  if (local) return conv(x, channels, { kernel: 2, stride: 2, pads: [0, 0, 0, 0] });
+  return conv(pad(x, [0, 0, 0, 0], [0, 0, 1, 1]), channels, { stride: 2, pads: [0, 0, 0, 0] });
 }
 
 /** Quantised codes [B, bits, h, w] of +-1 -> pixels [B, 3, h*f, w*f], about [-1, 1]. */

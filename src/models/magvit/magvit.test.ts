@@ -1,10 +1,10 @@
 /** The tokenizer against recorded values of the reference (tiny weights). */
 import { expect, test } from "vitest";
-import { f32, Rng } from "../../base/index.ts";
+import { f32, Rng, sizeOf } from "../../base/index.ts";
 import { readSafetensors } from "../../files/index.ts";
 import { Graph } from "../../graph/index.ts";
 import { compile } from "../../runtime/index.ts";
-import type { MagvitConfig } from "./config.ts";
+import { MAGVIT_PRESETS, type MagvitConfig } from "./config.ts";
 import { decodeCodes, encodePixels } from "./graph.ts";
 import { codebook, codeEntropy, codesOf, quantizerLosses, tokenIds } from "./quantizer.ts";
 
@@ -102,4 +102,28 @@ test("the entropy over codes is that of the table of all codes", async () => {
   }
   const ofAverage = -average.reduce((sum, p) => sum + plogp(p), 0);
   expect((entropy.data as Float32Array)[0]).toBeCloseTo(0.1 * (ofCells - ofAverage), 5);
+});
+
+test("tokens of a local encoder tell of their own cells alone", async () => {
+  const { mini } = MAGVIT_PRESETS;
+  const graph = new Graph();
+  graph.output("z", encodePixels(graph.input("pixels", "float32", [1, 3, 64, 64]), mini));
+  const rng = new Rng(5);
+  const weights = (_: string, { shape }: { shape: readonly number[] }) =>
+    f32(
+      shape,
+      Float32Array.from({ length: sizeOf(shape) }, () => rng.normal() / 8),
+    );
+  const given = Object.fromEntries(
+    [...graph.params].map(([name, { tensor }]) => [name, weights(name, tensor as never)]),
+  );
+  const program = await compile(graph, { weights: (name) => given[name] });
+  const pixels = Float32Array.from({ length: 3 * 64 * 64 }, () => rng.normal());
+  const before = (await program.run({ pixels: f32([1, 3, 64, 64], pixels) })).z.data as Float32Array;
+  // The cell in row 3 and column 5, and nothing else.
+  for (let y = 24; y < 32; y++) for (let x = 40; x < 48; x++) pixels[y * 64 + x] += 1;
+  const after = (await program.run({ pixels: f32([1, 3, 64, 64], pixels) })).z.data as Float32Array;
+  const changed = new Set(Array.from(after, (z, i) => (z === before[i] ? -1 : i % 64)));
+  changed.delete(-1);
+  expect([...changed]).toEqual([3 * 8 + 5]);
 });
