@@ -31,7 +31,7 @@ const settings = {
   rows: { t2i, lm, mmu },
   taskWeights: { t2i: 1, lm: 0.1, mmu: 1 },
   promptDropout: 0.1,
-  ...(dialogues !== 1 && { dialogues }),
+  ...(dialogues !== 1 && { dialogues, answersAlike: true }),
 };
 const magvit = readSafetensors(tokenizerWeights);
 const threads = Number(process.env.THREADS ?? 1);

@@ -63,3 +63,21 @@ test("three dialogues on each of two pictures equal six rows", async () => {
   expect(separate.gradient.some((g) => Math.abs(g) > 1e-3)).toBe(true);
   for (const [i, g] of packed.gradient.entries()) expect(Math.abs(g - separate.gradient[i])).toBeLessThan(1e-5);
 });
+
+test("answers alike: the loss is the mean over answers of their tokens' mean", async () => {
+  const codes = Array.from({ length: 16 }, (_, i) => (i * 7) % 64);
+  const dialogues = [
+    { text: [7, 8, 9, 10, 11, 12, 13], questionLength: 2 },
+    { text: [20, 21], questionLength: 1 },
+  ];
+  const loss = async (which: typeof dialogues, options?: { answersAlike: boolean }) => {
+    const feeds = packedFeeds(config, [{ codes, dialogues: which }], options);
+    const shape = { rows: 1, turns: which.length };
+    return (await evaluate((graph) => packedDialoguesLoss(graph, config, shape), feeds)).loss;
+  };
+  const [long, short] = await Promise.all(dialogues.map((one) => loss([one])));
+  expect(Math.abs(long - short)).toBeGreaterThan(0.01);
+  expect(await loss(dialogues, { answersAlike: true })).toBeCloseTo((long + short) / 2, 5);
+  // Six labels of the long answer (one is the end), two of the short one.
+  expect(await loss(dialogues)).toBeCloseTo((6 * long + 2 * short) / 8, 5);
+});

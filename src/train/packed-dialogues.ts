@@ -40,10 +40,14 @@ export function packedDialoguesLoss(graph: Graph, config: ShowoConfig, { rows, t
   return crossEntropy(showoHead(config, states), flat(labels), flat(weights));
 }
 
-/** Ids and targets of `rows` pictures with as many dialogues each. */
+/**
+ * Ids and targets of `rows` pictures with as many dialogues each. Every token of an answer counts alike, or with
+ * `answersAlike` every answer: otherwise a caption of ten words outweighs ten times a "yes".
+ */
 export function packedFeeds(
   config: ShowoConfig,
   pictures: readonly { codes: ArrayLike<number>; dialogues: readonly DialogueIds[] }[],
+  { answersAlike = false } = {},
 ): Record<string, NdArray> {
   const rows = pictures.map(({ codes, dialogues }) => {
     const prefix = picturePrefix(config, codes);
@@ -55,11 +59,22 @@ export function packedFeeds(
     };
   });
   const { labels, weights } = targetsOf(rows.map((row) => row.labels));
+  if (answersAlike) shareByAnswer(weights.data, config, rows[0].ids.length);
   const ids = i64(
     [rows.length, rows[0].ids.length],
     rows.flatMap((row) => row.ids),
   );
   return { "packed/ids": ids, "packed/labels": labels, "packed/weights": weights };
+}
+
+/** The weights of each dialogue, which are 0 or 1, then sum to 1. */
+function shareByAnswer(weights: Float32Array, config: ShowoConfig, length: number): void {
+  for (let row = 0; row < weights.length; row += length)
+    for (let at = row + prefixLength(config); at < row + length; at += config.maxTextTokens) {
+      const turn = weights.subarray(at, at + config.maxTextTokens);
+      const tokens = turn.reduce((sum, w) => sum + w, 0);
+      for (const i of turn.keys()) turn[i] /= Math.max(tokens, 1);
+    }
 }
 
 function packedPositions(config: ShowoConfig, turns: number): NdArray<"float32"> {

@@ -16,6 +16,7 @@ import {
 } from "../models/showo/index.ts";
 import { type Arrays, compile, type Program } from "../runtime/index.ts";
 import type { Tokenizer } from "../text/index.ts";
+import { startingCodes } from "./code-start.ts";
 import { pixelsOf } from "./lesson-arrays.ts";
 import type { TrainTask } from "./loop.ts";
 import { packedDialoguesLoss, packedFeeds } from "./packed-dialogues.ts";
@@ -38,6 +39,8 @@ export interface ShowoTraining {
   promptDropout: number;
   /** Dialogues about each picture of an mmu row (default 1). */
   dialogues?: number;
+  /** Of several dialogues, every answer counts alike instead of every token of an answer (default false). */
+  answersAlike?: boolean;
   /** Of masks and of what is asked about a picture. */
   seed: number;
 }
@@ -59,7 +62,7 @@ export async function showoTask(
   source: Source,
   about: unknown,
 ): Promise<TrainTask> {
-  const { config, rows, taskWeights, promptDropout, dialogues = 1, seed } = training;
+  const { config, rows, taskWeights, promptDropout, dialogues = 1, answersAlike, seed } = training;
   const perBatch = Math.max(rows.t2i, rows.mmu, rows.lm);
   const encode = await pictureEncoder(parts, perBatch, source.pixels);
   return {
@@ -93,13 +96,15 @@ export async function showoTask(
         codes: codes[i],
         dialogues: Array.from({ length: dialogues }, () => dialogueIds(config, parts.tokenizer, lesson.dialogue(rng))),
       }));
-      if (dialogues > 1) return { ...pretrainFeeds(config, { t2i, lm, mmu: [] }), ...packedFeeds(config, asked) };
+      if (dialogues > 1)
+        return { ...pretrainFeeds(config, { t2i, lm, mmu: [] }), ...packedFeeds(config, asked, { answersAlike }) };
       const mmu = asked.map((one) => {
         const { text, questionLength } = one.dialogues[0];
         return imageToTextRow(config, one.codes, text, questionLength);
       });
       return pretrainFeeds(config, { t2i, lm, mmu });
     },
+    weights: startingCodes(config, parts.magvit.bits, seed),
     // As in Phi's own training: norms and biases are vectors and never decay.
     decays: (_name, shape) => shape.length > 1,
     sample: (weights, _step, dir) => drawPrompts(config, weights, parts, source, `${dir}/pictures.png`),
