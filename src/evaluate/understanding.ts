@@ -14,17 +14,18 @@ import {
   sameFacts,
 } from "../scenes/index.ts";
 import type { DescribeOptions, TextResult } from "../tasks/index.ts";
+import { cider } from "./cider.ts";
 import { type Share, Tally } from "./interval.ts";
+import { openRecord } from "./record.ts";
 
 /** What is asked of a model here; a loaded `Model` has it. */
 export interface Reader {
   readonly config: { readonly magvit: { readonly resolution: number } };
-  describe(
-    picture: Picture,
-    question?: string,
-    options?: DescribeOptions,
-  ): PromiseLike<Pick<TextResult, "text" | "tokens" | "passes" | "timings">>;
+  describe(picture: Picture, question?: string, options?: DescribeOptions): PromiseLike<Reading>;
 }
+
+/** An answer; `slots` are those that the model evaluated, where they are counted (see `countingReader`). */
+export type Reading = Pick<TextResult, "text" | "tokens" | "passes" | "timings"> & { slots?: number };
 
 export interface UnderstandingOptions {
   atlas: Atlas;
@@ -33,6 +34,12 @@ export interface UnderstandingOptions {
   seed: number;
   split?: Split;
   decoding?: "jacobi" | "ar";
+  /** Writes every caption once more token by token, to compare text and speed. Default: where decoding is another. */
+  compare?: boolean;
+  /** A .jsonl file that keeps every answer: measured again it goes on where it was. */
+  record?: string;
+  /** What the record is about besides these settings, such as a hash of the model. */
+  about?: object;
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;
 }
@@ -46,14 +53,37 @@ export interface Understanding {
   facts: Share;
   /** Captions right about one kind of fact; relation only where there is one. */
   byFact: Record<FactName, Share>;
+  /** Captions against the one true caption of each scene, times 10. Absent for a single picture, where nothing is rare. */
+  cider?: number;
+  ciderD?: number;
   yesNo: Share;
   /** Questions with other answers. */
   oneWord: Share;
   byQuestion: Partial<Record<QuestionKind, Share>>;
+  /** Of captions; answers are too short to tell. */
   tokensPerSecond: number;
   tokensPerPass: number;
+  /** Slots that the model evaluated for each token, where they were counted. */
+  slotsPerToken?: number;
+  /** Captions written token by token in the same run. */
+  autoregressive?: { identical: Share; tokensPerSecond: number };
   /** The first wrong captions, to look at. */
   mistakes: { said: string; true: string }[];
+}
+
+/** What is kept of one picture. */
+interface Entry {
+  caption: Written;
+  autoregressive?: Written;
+  answers: string[];
+}
+
+interface Written {
+  text: string;
+  tokens: number;
+  passes: number;
+  milliseconds: number;
+  slots?: number;
 }
 
 const YES_NO: QuestionKind[] = ["presence", "color_presence"];
@@ -62,50 +92,90 @@ const SHOWN_MISTAKES = 10;
 
 /** Asks the model for a caption and every question of `images` scenes, through the same path that users take. */
 export async function evaluateUnderstanding(model: Reader, options: UnderstandingOptions): Promise<Understanding> {
-  const { atlas, domain, images, seed, split = "heldout", decoding, signal, onProgress } = options;
+  const { atlas, domain, images, seed, split = "heldout", decoding = "jacobi", signal, onProgress } = options;
+  const { compare = decoding !== "ar" } = options;
   const captions = new Tally<FactName | "all">();
   const questions = new Tally<QuestionKind>();
   const mistakes: Understanding["mistakes"] = [];
-  let [tokens, passes, milliseconds] = [0, 0, 0];
+  const entries: Entry[] = [];
+  const references: string[] = [];
   const pixels = model.config.magvit.resolution;
-  const ask = async (scene: Scene, question?: string): Promise<string> => {
-    const picture = { width: scene.width, height: scene.height, data: scene.pixels };
-    const answer = await model.describe(picture, question, { decoding, seed, signal });
-    tokens += answer.tokens;
-    passes += answer.passes;
-    milliseconds += answer.timings.text;
-    return answer.text.trim();
-  };
+  const record = openRecord<Entry>(options.record, { seed, split, decoding, compare, ...options.about });
+  try {
+    for (let index = 0; index < images; index++) {
+      throwIfAborted(signal);
+      const scene = makeScene(atlas, domain, { seed, index, split, pixels });
+      let entry = record.known(index);
+      if (!entry) record.add(index, (entry = await readScene(model, scene, { decoding, compare, seed, signal })));
+      entries.push(entry);
+      references.push(scene.caption);
 
-  for (let index = 0; index < images; index++) {
-    throwIfAborted(signal);
-    const scene = makeScene(atlas, domain, { seed, index, split, pixels });
-    const caption = await ask(scene);
-    const right = factsOf(scene);
-    const said = parseFacts(caption, domain);
-    const all = said !== undefined && sameFacts(said, right);
-    captions.add("all", all);
-    for (const fact of FACTS)
-      if (fact !== "relation" || right.relation !== null)
-        captions.add(fact, said !== undefined && sameFact(fact, said, right));
-    if (!all && mistakes.length < SHOWN_MISTAKES) mistakes.push({ said: caption, true: scene.caption });
-    for (const { question, answer, kind } of scene.questions)
-      questions.add(kind, (await ask(scene, question)) === answer);
-    onProgress?.(index + 1, images);
+      const { text } = entry.caption;
+      const right = factsOf(scene);
+      const said = parseFacts(text, domain);
+      const all = said !== undefined && sameFacts(said, right);
+      captions.add("all", all);
+      for (const fact of FACTS)
+        if (fact !== "relation" || right.relation !== null)
+          captions.add(fact, said !== undefined && sameFact(fact, said, right));
+      if (!all && mistakes.length < SHOWN_MISTAKES) mistakes.push({ said: text, true: scene.caption });
+      for (const [i, { answer, kind }] of scene.questions.entries()) questions.add(kind, entry.answers[i] === answer);
+      onProgress?.(index + 1, images);
+    }
+  } finally {
+    record.close();
   }
 
+  const written = entries.map((entry) => entry.caption);
+  const rivals = entries.flatMap(({ autoregressive }) => autoregressive ?? []);
+  const same = new Tally<"same">();
+  for (const [i, { text }] of rivals.entries()) same.add("same", text === written[i].text);
+  const consensus =
+    images > 1
+      ? cider(
+          written.map(({ text }) => text),
+          references.map((caption) => [caption]),
+        )
+      : undefined;
   return {
     images,
     facts: captions.share("all"),
     byFact: Object.fromEntries(FACTS.map((fact) => [fact, captions.share(fact)])) as Record<FactName, Share>,
+    cider: consensus?.cider,
+    ciderD: consensus?.ciderD,
     yesNo: questions.share(...YES_NO),
     oneWord: questions.share(...ONE_WORD),
     byQuestion: Object.fromEntries([...YES_NO, ...ONE_WORD].map((kind) => [kind, questions.share(kind)])),
-    tokensPerSecond: tokens / (milliseconds / 1000),
-    tokensPerPass: tokens / passes,
+    tokensPerSecond: speedOf(written),
+    tokensPerPass: total(written, "tokens") / total(written, "passes"),
+    slotsPerToken: written[0].slots === undefined ? undefined : total(written, "slots") / total(written, "tokens"),
+    autoregressive: rivals.length ? { identical: same.share("same"), tokensPerSecond: speedOf(rivals) } : undefined,
     mistakes,
   };
 }
+
+async function readScene(
+  model: Reader,
+  scene: Scene,
+  { compare, ...how }: { decoding: "jacobi" | "ar"; compare: boolean; seed: number; signal?: AbortSignal },
+): Promise<Entry> {
+  const shown = { width: scene.width, height: scene.height, data: scene.pixels };
+  const write = async (decoding: "jacobi" | "ar", question?: string): Promise<Written> => {
+    const { text, tokens, passes, timings, slots } = await model.describe(shown, question, { ...how, decoding });
+    return { text: text.trim(), tokens, passes, milliseconds: timings.text, slots };
+  };
+  const caption = await write(how.decoding);
+  const autoregressive = compare ? await write("ar") : undefined;
+  const answers: string[] = [];
+  for (const { question } of scene.questions) answers.push((await write(how.decoding, question)).text);
+  return { caption, autoregressive, answers };
+}
+
+const total = (written: readonly Written[], of: "tokens" | "passes" | "milliseconds" | "slots"): number =>
+  written.reduce((sum, one) => sum + (one[of] ?? 0), 0);
+
+const speedOf = (written: readonly Written[]): number =>
+  total(written, "tokens") / (total(written, "milliseconds") / 1000);
 
 /** Whether two descriptions agree about one kind of fact, whatever they say about the others. */
 function sameFact(fact: FactName, a: Facts, b: Facts): boolean {

@@ -59,7 +59,7 @@ interface Choices {
 /** Objects that lie side by side differ this much more in x than in y, or the other way round, in units. */
 const CLEARLY = 8;
 const PREFIX_SHARE = 0.75;
-const MAX_COUNT = 4;
+export const MAX_COUNT = 4;
 const MAX_TRIES = 1000;
 const HELDOUT_STREAM = 0x80000000;
 
@@ -135,7 +135,7 @@ function choose(domain: Domain, split: Split): Choices {
   };
 }
 
-const trainedColors = (domain: Domain, name: ClassName) =>
+export const trainedColors = (domain: Domain, name: ClassName) =>
   colorsOf(domain, name).filter((color) => !isColorHeldOut(color, name));
 
 /** Who is in the picture. Held-out scenes of two colours have a held-out pair of classes in colours training knows. */
@@ -179,7 +179,7 @@ function cast(task: Task, domain: Domain, split: Split, rng: Rng): Actor[] {
 }
 
 /** Places in units, `alike` ones of one size. Two objects never lie so diagonally that one could argue how they lie. */
-function arrange(count: number, alike: boolean, domain: Domain, rng: Rng): Spot[] {
+export function arrange(count: number, alike: boolean, domain: Domain, rng: Rng): Spot[] {
   const sizes = count === 1 ? domain.sizes : sharedSizes(domain);
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const size = rng.pick(sizes);
@@ -196,7 +196,10 @@ function arrange(count: number, alike: boolean, domain: Domain, rng: Rng): Spot[
 }
 
 /** Background, then sprites with straight alpha. */
-function render(atlas: Atlas, { objects, background, width }: Sketch): Uint8Array {
+export function render(
+  atlas: Atlas,
+  { objects, background, width }: Pick<Sketch, "objects" | "background" | "width">,
+): Uint8Array {
   const out = paintBackground(background, width);
   for (const { class: name, color, x, y, size } of objects) {
     const { rgba } = spriteOf(atlas, name, color, size);
