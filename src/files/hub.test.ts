@@ -143,9 +143,9 @@ test("a server that dies, answers with errors or falls silent is asked a few tim
   server.faults.push(...Array.from({ length: 3 }, () => ({ kind: "status", status: 503 }) as const));
   await expect(pull()).rejects.toThrow(/HTTP 503.*what was downloaded is kept/s);
   server.faults.push({ kind: "silent" });
-  await pull({ patienceMs: 50 });
+  await pull({ patienceMs: 400 });
   await server.close();
-  await expect(pull()).rejects.toThrow(/cannot be reached.*ECONNREFUSED.*HF_HUB_OFFLINE/s);
+  await expect(pull()).rejects.toThrow(/cannot be reached.*HF_HUB_OFFLINE/s);
 });
 
 test("a repository that moved is found, one that is not there is named", async () => {

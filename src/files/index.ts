@@ -13,7 +13,9 @@ export {
   snapshotFiles,
 } from "./hub-cache.ts";
 export { type Hub, hubFrom } from "./hub-settings.ts";
+export { type IdxPictures, parseIdx, readIdxFolder } from "./idx.ts";
 export * from "./jsonl.ts";
+export { type Lora, readLora, withLora } from "./lora.ts";
 export * from "./safetensors.ts";
 export type { StoredDType, TensorInfo } from "./safetensors-header.ts";
 export * from "./safetensors-write.ts";

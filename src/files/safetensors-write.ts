@@ -1,5 +1,5 @@
 /** Writes safetensors files tensor by tensor, so that a state dict larger than half the memory can be saved. */
-import { BYTES, type DType, fail, type NdArray } from "../base/index.ts";
+import { BYTES, type DType, fail, internal, type NdArray, sizeOf } from "../base/index.ts";
 import { writeAtomic } from "./atomic.ts";
 import { toFloat16 } from "./half.ts";
 import type { StoredDType } from "./safetensors-header.ts";
@@ -22,6 +22,51 @@ export interface WriteOptions {
 
 const CHUNK = 1 << 20;
 
+/** A tensor that is to be written. */
+export interface TensorEntry {
+  name: string;
+  dtype: DType;
+  shape: readonly number[];
+}
+
+/**
+ * The bytes of a safetensors file whose tensors are made one after the other, in pieces if they are large: no more than
+ * a piece is in memory. Errors: a piece of another dtype, pieces that do not fill their tensor.
+ */
+export function* encodeTensors(
+  entries: readonly TensorEntry[],
+  make: (name: string) => Iterable<NdArray>,
+  metadata: Readonly<Record<string, string>> = {},
+): Generator<Uint8Array> {
+  yield encodeHeader(entries, metadata);
+  for (const { name, dtype, shape } of entries) {
+    let count = 0;
+    for (const { dtype: given, data } of make(name)) {
+      if (given !== dtype) internal(`${name} is ${dtype}, its piece ${given}`);
+      count += data.length;
+      yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    }
+    if (count !== sizeOf(shape)) internal(`${name} [${shape}] was given ${count} numbers`);
+  }
+}
+
+function encodeHeader(entries: readonly TensorEntry[], metadata: Readonly<Record<string, string>>): Uint8Array {
+  const header: [string, unknown][] = Object.keys(metadata).length ? [["__metadata__", metadata]] : [];
+  let offset = 0;
+  for (const { name, dtype, shape } of entries) {
+    if (name === "__metadata__" || name === "__proto__") fail(`"${name}" is no name for a tensor`);
+    const end = offset + sizeOf(shape) * BYTES[dtype];
+    header.push([name, { dtype: STORED[dtype], shape, data_offsets: [offset, end] }]);
+    offset = end;
+  }
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
+  const length = Math.ceil(json.length / 8) * 8;
+  const head = Buffer.alloc(8 + length, " ");
+  head.writeBigUInt64LE(BigInt(length));
+  json.copy(head, 8);
+  return head;
+}
+
 /**
  * The bytes of a safetensors file, in pieces: tensors in the given order, header padded to 8 bytes; the same input
  * gives the same bytes. Errors: a finite value that float16 cannot hold.
@@ -31,21 +76,10 @@ export function* encodeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
   { dtype }: WriteOptions = {},
 ): Generator<Uint8Array> {
-  const header: [string, unknown][] = Object.keys(metadata).length ? [["__metadata__", metadata]] : [];
-  let offset = 0;
-  for (const [name, array] of Object.entries(tensors)) {
-    if (name === "__metadata__" || name === "__proto__") fail(`"${name}" is no name for a tensor`);
-    const stored = array.dtype === "float32" && dtype ? dtype : array.dtype;
-    const end = offset + array.data.length * BYTES[stored];
-    header.push([name, { dtype: STORED[stored], shape: array.shape, data_offsets: [offset, end] }]);
-    offset = end;
-  }
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
-  const length = Math.ceil(json.length / 8) * 8;
-  const head = Buffer.alloc(8 + length, " ");
-  head.writeBigUInt64LE(BigInt(length));
-  json.copy(head, 8);
-  yield head;
+  const stored = Object.entries(tensors).map(([name, { dtype: given, shape }]) => {
+    return { name, shape, dtype: given === "float32" && dtype ? dtype : given };
+  });
+  yield encodeHeader(stored, metadata);
 
   for (const [name, { data }] of Object.entries(tensors))
     for (let at = 0; at < data.length; at += CHUNK) {

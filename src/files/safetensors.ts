@@ -23,6 +23,8 @@ export interface Safetensors {
   get(name: string): NdArray;
   /** As `get`, widened to float32. Errors also for integers. */
   float32(name: string): NdArray<"float32">;
+  /** Rows `start` ... `end`-1 of a tensor's first axis, widened to float32; reads no others. */
+  rows(name: string, start: number, end: number): NdArray<"float32">;
   close(): void;
 }
 
@@ -94,6 +96,20 @@ function openSource(source: Source): Safetensors {
     source.read(new Uint8Array(buffer), offset);
     return toArray(dtype, shape, buffer);
   };
+  const rows = (name: string, start: number, end: number): NdArray<"float32"> => {
+    const { dtype, shape, offset, bytes } = info(name);
+    const [count = 1] = shape;
+    if (!(start >= 0 && start <= end && end <= count))
+      fail(`"${name}" has no such rows`, {
+        where: source.where,
+        expected: `rows within 0 to ${count}`,
+        got: `${start} to ${end}`,
+      });
+    const row = count === 0 ? 0 : bytes / count;
+    const buffer = new ArrayBuffer((end - start) * row);
+    source.read(new Uint8Array(buffer), offset + start * row);
+    return widen(toArray(dtype, [end - start, ...shape.slice(1)], buffer));
+  };
   return {
     metadata,
     names: [...tensors.keys()],
@@ -101,6 +117,7 @@ function openSource(source: Source): Safetensors {
     info,
     get,
     float32: (name) => widen(get(name)),
+    rows,
     close: source.close,
   };
 }

@@ -36,6 +36,7 @@ function readShards(path: string): Safetensors {
     info: (name) => shardOf(name).info(name),
     get: (name) => shardOf(name).get(name),
     float32: (name) => shardOf(name).float32(name),
+    rows: (name, start, end) => shardOf(name).rows(name, start, end),
     close,
   };
 }

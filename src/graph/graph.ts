@@ -73,8 +73,11 @@ export class Graph {
     return tensor;
   }
 
-  /** A trained float32 array named after the scope. Asking twice for a name gives the same tensor (weight sharing). */
-  param(name: string, shape: readonly number[], init: Init = { normal: 0.02 }): Tensor {
+  /**
+   * A stored array named after the scope, float32 unless it is for inference only. Asking twice for a name gives the same
+   * tensor (weight sharing).
+   */
+  param(name: string, shape: readonly number[], init: Init = { normal: 0.02 }, dtype: DType = "float32"): Tensor {
     const full = this.path.length ? `${this.layer}.${name}` : name;
     const known = this.params.get(full);
     if (known) {
@@ -88,7 +91,7 @@ export class Graph {
       return known.tensor;
     }
     this.checkName(full);
-    const tensor: Tensor = { graph: this, name: full, dtype: "float32", shape };
+    const tensor: Tensor = { graph: this, name: full, dtype, shape };
     this.params.set(full, { tensor, init });
     return tensor;
   }

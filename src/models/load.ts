@@ -1,16 +1,19 @@
 /**
  * Whole models from their folders: configuration, weights checked strictly, programs on one host. A folder holds
  * config.json, showo.safetensors, magvit.safetensors and tokenizer.json (which is read elsewhere), or is one of the
- * published layout.
+ * published layout, or one that was converted, whose programs are opened by path.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fail } from "../base/index.ts";
+import { fail, throwIfAborted } from "../base/index.ts";
+import { readLora } from "../files/index.ts";
 import { createHost, type HostKind } from "../runtime/index.ts";
 import { type MagvitPrograms, magvitPrograms } from "./magvit/index.ts";
 import { type ModelConfig, modelConfigOf, publishedConfigOf } from "./model-config.ts";
+import { openWeights } from "./open-weights.ts";
+import { chooseDTypes, type DTypeChoice, openPacked, packedDTypes } from "./packed-model.ts";
 import { DEFAULT_MODEL, modelFolder } from "./registry.ts";
-import { type ShowoPrograms, showoPrograms } from "./showo/index.ts";
+import { packedPrograms, type ShowoPrograms, showoPrograms } from "./showo/index.ts";
 import { type Loading, magvitBuffers, magvitParameters, readStateDict, showoParameters } from "./weights.ts";
 
 /** A name of the package, a folder, or the folders of a published Show-o: its own, MAGVIT-v2's, Phi-1.5's tokenizer. */
@@ -21,6 +24,10 @@ export interface LoadOptions {
   threads?: number;
   /** Where programs run: a thread of their own (default), so that the event loop stays free, or this one. */
   host?: HostKind;
+  /** Of a converted model: which of its weights. Default: the most exact that fit, q8 with q4 where both are there. */
+  dtype?: DTypeChoice;
+  /** Folder or file of a LoRA adapter, added to the weights of a model that is not converted. */
+  lora?: string;
   signal?: AbortSignal;
   onProgress?: (progress: Loading) => void;
 }
@@ -41,8 +48,18 @@ export interface Networks {
  */
 export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options: LoadOptions = {}): Promise<Networks> {
   const { threads, host: kind = "worker", signal, onProgress } = options;
-  const { config, showo, magvit, textFolder } = locate(source);
-  const transformer = await readStateDict(showo, showoParameters(config.showo), { signal, onProgress });
+  const located = locateModel(source);
+  const { config, showo, magvit, textFolder } = located;
+  if (located.packed) return loadConverted(located, options);
+  if (options.dtype !== undefined && options.dtype !== "auto" && options.dtype !== "fp32")
+    fail("this model is not converted", {
+      where: showo,
+      expected: "dtype fp32",
+      got: options.dtype,
+      hint: "Convert it: fewstep convert.",
+    });
+  const adapter = options.lora === undefined ? undefined : readLora(options.lora);
+  const transformer = await readStateDict(showo, showoParameters(config.showo), { adapter, signal, onProgress });
   const buffers = magvitBuffers(config.magvit);
   const tokenizer = await readStateDict(magvit, magvitParameters(config.magvit), { buffers, signal, onProgress });
   // Threads that spin while they wait are no faster on an idle machine and a third slower on a busy one.
@@ -56,14 +73,50 @@ export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options:
   };
 }
 
-interface Files {
-  config: ModelConfig;
-  showo: string;
-  magvit: string;
-  textFolder: string | undefined;
+async function loadConverted(
+  { config, magvit, textFolder, packed }: LocatedModel,
+  { dtype, lora, threads, host: kind = "worker", signal, onProgress }: LoadOptions,
+): Promise<Networks> {
+  const folder = packed!;
+  if (lora !== undefined)
+    fail("an adapter cannot be added to weights that are rounded already", {
+      where: folder,
+      hint: "Convert with it: fewstep convert --lora.",
+    });
+  const dtypes = chooseDTypes(folder, config, dtype);
+  throwIfAborted(signal);
+  const tokenizer = openWeights(magvit, magvitParameters(config.magvit), Object.keys(magvitBuffers(config.magvit)));
+  const host = createHost({ host: kind, threads, spinning: false });
+  const transformer = openPacked(folder, config, dtypes, host);
+  onProgress?.({ file: folder, done: 1, total: 1 });
+  return {
+    config,
+    transformer: packedPrograms(transformer),
+    tokenizer: magvitPrograms(config.magvit, (name) => tokenizer.float32(name), host, {
+      encode: join(folder, "onnx/vq_encoder.onnx"),
+      decode: join(folder, "onnx/vq_decoder.onnx"),
+    }),
+    textFolder,
+    async dispose() {
+      await host.dispose();
+      tokenizer.close();
+    },
+  };
 }
 
-function locate(source: ModelSource): Files {
+export interface LocatedModel {
+  config: ModelConfig;
+  /** Weights of the transformer and of the picture tokenizer. */
+  showo: string;
+  magvit: string;
+  /** Folder with the tokenizer.json of its text; undefined: that of Phi-1.5. */
+  textFolder: string | undefined;
+  /** The folder, when it was converted. */
+  packed?: string;
+}
+
+/** Finds the files of a model. Errors: NOT_FOUND, BAD_FILE. */
+export function locateModel(source: ModelSource): LocatedModel {
   const folder = typeof source === "string" ? modelFolder(source) : source.showo;
   const path = join(folder, "config.json");
   const json = readConfig(path);
@@ -77,11 +130,13 @@ function locate(source: ModelSource): Files {
     return { config, showo: weightsIn(folder), magvit: weightsIn(source.magvit), textFolder: source.tokenizer };
   }
   const config = modelConfigOf(json, path);
+  const packed = packedDTypes(folder).length ? folder : undefined;
   return {
     config,
     showo: join(folder, "showo.safetensors"),
     magvit: join(folder, "magvit.safetensors"),
-    textFolder: folder,
+    textFolder: existsSync(join(folder, "tokenizer.json")) || packed === undefined ? folder : undefined,
+    packed,
   };
 }
 
@@ -102,6 +157,7 @@ function weightsIn(folder: string): string {
   const names = ["pytorch_model", "model", "diffusion_pytorch_model"].flatMap((name) => [
     `${name}.safetensors`,
     `${name}.safetensors.index.json`,
+    `${name}.bin`,
   ]);
   const found = names.find((name) => existsSync(join(folder, name)));
   if (found === undefined)

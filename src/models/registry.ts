@@ -1,8 +1,10 @@
-/** Names of models: those that the package carries, and folders. */
+/** Names of models: those that the package carries, those that were pulled, and folders. */
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "../base/index.ts";
+import { modelsHome } from "./home.ts";
+import { publishedModel } from "./published.ts";
 
 export const DEFAULT_MODEL = "show-o-mini";
 
@@ -19,11 +21,26 @@ export const embeddedModels = (folder = WEIGHTS): string[] =>
         .sort()
     : [];
 
+/** Names of the models that this user pulled or converted: "name" or "owner/name". */
+export function pulledModels(folder = modelsHome()): string[] {
+  const inside = (at: string) => (existsSync(at) ? readdirSync(at).map((name) => join(at, name)) : []);
+  const found = inside(folder).flatMap((at) => (isModel(at) ? [at] : inside(at).filter(isModel)));
+  return found.map((at) => relative(folder, at).replaceAll("\\", "/")).sort();
+}
+
 /** The folder of a model, given its name or the folder itself. Errors: NOT_FOUND, with the nearest name. */
-export function modelFolder(nameOrFolder: string, weights = WEIGHTS): string {
-  const names = embeddedModels(weights);
-  if (names.includes(nameOrFolder)) return join(weights, nameOrFolder);
+export function modelFolder(nameOrFolder: string, weights = WEIGHTS, pulled = modelsHome()): string {
+  const names = [...embeddedModels(weights), ...pulledModels(pulled)];
+  if (embeddedModels(weights).includes(nameOrFolder)) return join(weights, nameOrFolder);
   if (isModel(nameOrFolder)) return nameOrFolder;
+  const published = publishedModel(nameOrFolder);
+  const own = [nameOrFolder, published?.showo].find((name) => name !== undefined && names.includes(name));
+  if (own !== undefined) return join(pulled, own);
+  if (published)
+    fail(`the published model ${published.showo} is not here yet`, {
+      code: "NOT_FOUND",
+      hint: `Run: fewstep pull ${published.showo}`,
+    });
   if (existsSync(nameOrFolder))
     fail("this is not the folder of a model", {
       where: nameOrFolder,

@@ -1,6 +1,6 @@
 /** State dicts against the parameters of a network: every name, every shape, nothing more, and only finite numbers. */
 import { fail, type NdArray, throwIfAborted } from "../base/index.ts";
-import { readWeights, type Safetensors } from "../files/index.ts";
+import { type Lora, readWeights, type Safetensors, withLora } from "../files/index.ts";
 import { Graph } from "../graph/index.ts";
 import { codebook, decodeCodes, downsampling, encodePixels, type MagvitConfig, powers } from "./magvit/index.ts";
 import { type ShowoConfig, showoBody, showoHead } from "./showo/index.ts";
@@ -8,7 +8,8 @@ import { type ShowoConfig, showoBody, showoHead } from "./showo/index.ts";
 export type Shapes = ReadonlyMap<string, readonly number[]>;
 export type StateDict = ReadonlyMap<string, NdArray<"float32">>;
 
-const shapesOf = (graph: Graph): Shapes =>
+/** The parameters that a graph has asked for. */
+export const shapesOf = (graph: Graph): Shapes =>
   new Map([...graph.params].map(([name, { tensor }]) => [name, tensor.shape as readonly number[]]));
 
 /** Names and shapes of a transformer's parameters. */
@@ -89,18 +90,23 @@ export interface Loading {
 }
 
 export interface ReadOptions {
+  /** Constants that a file may hold; they must have these values. */
   buffers?: Record<string, ArrayLike<number>>;
+  /** Names that a file may hold and nobody reads. */
+  ignored?: readonly string[];
+  /** Added to the tensors that it names. */
+  adapter?: Lora;
   signal?: AbortSignal;
   onProgress?: (progress: Loading) => void;
 }
 
 /** Reads a file whose tensors must be exactly these, as float32. Nothing is read before names and shapes fit. */
 export async function readStateDict(path: string, expected: Shapes, options: ReadOptions = {}): Promise<StateDict> {
-  const { buffers = {}, signal, onProgress } = options;
-  const file = readWeights(path);
+  const { buffers = {}, ignored = [], adapter, signal, onProgress } = options;
+  const file = adapter ? withLora(readWeights(path), adapter) : readWeights(path);
   try {
     const stored = new Map(file.names.map((name) => [name, storedOf(file, name)]));
-    checkNames(stored, expected, path, Object.keys(buffers));
+    checkNames(stored, expected, path, [...Object.keys(buffers), ...ignored]);
     for (const [name, values] of Object.entries(buffers)) if (file.has(name)) checkBuffer(file, name, values, path);
     const state = new Map<string, NdArray<"float32">>();
     for (const name of expected.keys()) {

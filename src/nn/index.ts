@@ -2,3 +2,5 @@
 export { upsampleNearest2 } from "../graph/index.ts";
 export * from "./layers.ts";
 export * from "./losses.ts";
+export * from "./storage.ts";
+export * from "./stored.ts";

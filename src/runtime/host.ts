@@ -4,6 +4,7 @@ import { Graph } from "../graph/index.ts";
 import { writeOnnx } from "../onnx/index.ts";
 import { checkFilled } from "./check.ts";
 import { explainErrors, explained } from "./explain.ts";
+import { HeldMemory } from "./held.ts";
 import { openSession } from "./inline.ts";
 import { type Answer, buffersOf, copyArrays, type Request } from "./messages.ts";
 import type { Arrays, CompileOptions, Host, HostKind, Model, Program, SessionOptions } from "./program.ts";
@@ -14,23 +15,43 @@ const toOnnx = (model: Model, weights: CompileOptions["weights"]): Uint8Array | 
 
 /** `settings` hold for every program that does not say otherwise. A worker thread starts with the first program. */
 export function createHost({ host = "worker", ...settings }: SessionOptions & { host?: HostKind } = {}): Host {
-  const { compile, dispose } = host === "worker" ? workerHost(settings) : inlineHost(settings);
+  const { compile, hold, dispose } = host === "worker" ? workerHost(settings) : inlineHost(settings);
   return {
     async compile(model, options) {
       if (!(model instanceof Graph)) return compile(model, options);
       return explained(model, await compile(model, options).catch(explainErrors(model)));
     },
+    hold,
     dispose,
   };
 }
 
 function inlineHost(settings: SessionOptions): Host {
   const programs: Program[] = [];
+  const memory = new HeldMemory();
   return {
     async compile(model, { weights, ...options } = {}) {
       const program = await openSession(toOnnx(model, weights), { ...settings, ...options });
       programs.push(program);
-      return program;
+      return {
+        ...program,
+        async run(feeds, into, { held = {}, ...run } = {}) {
+          const more = { ...into, ...memory.views(held.into) };
+          const out = await program.run({ ...feeds, ...memory.views(held.feeds) }, more, run);
+          for (const name of Object.keys(held.into ?? {})) delete out[name];
+          return out;
+        },
+      };
+    },
+    async hold(length) {
+      const id = memory.add(length);
+      return {
+        id,
+        length,
+        read: async (offset, count) => memory.part({ id, offset, shape: [count] }).slice(),
+        write: async (offset, data) => memory.part({ id, offset, shape: [data.length] }).set(data),
+        release: async () => memory.release(id),
+      };
     },
     async dispose() {
       for (const program of programs) await program.dispose();
@@ -67,13 +88,13 @@ export function workerHost(settings: SessionOptions, start: () => Promise<Thread
       return {
         inputs,
         outputs,
-        async run(feeds, into = {}, { signal, transfer = false } = {}) {
+        async run(feeds, into = {}, { signal, transfer = false, held = {} } = {}) {
           if (!open) fail("the program was disposed");
           checkInto(into, outputs);
           const ran = await ask(() => {
             for (const [name, value] of Object.entries(feeds)) checkFilled(`input "${name}"`, value);
             const given = transfer && ownTheirBuffers(feeds) ? feeds : copyArrays(feeds);
-            return [{ kind: "run", program, feeds: given }, buffersOf(given)];
+            return [{ kind: "run", program, feeds: given, held }, buffersOf(given)];
           }, signal);
           if (ran.kind !== "ran") return internal(`the worker answered ${ran.kind}`);
           return putInto(into, ran.arrays);
@@ -81,6 +102,27 @@ export function workerHost(settings: SessionOptions, start: () => Promise<Thread
         async dispose() {
           if (open && !disposed) await ask(() => [{ kind: "close", program }, []]);
           open = false;
+        },
+      };
+    },
+    async hold(length) {
+      const made = await ask(() => [{ kind: "hold", length }, []]);
+      if (made.kind !== "held") return internal(`the worker answered ${made.kind}`);
+      const { id } = made;
+      return {
+        id,
+        length,
+        async read(offset, count) {
+          const answer = await ask(() => [{ kind: "read", place: { id, offset, shape: [count] } }, []]);
+          return answer.kind === "ran" ? (answer.arrays.out.data as Float32Array) : internal("no numbers came");
+        },
+        async write(offset, data) {
+          const copy = data.slice();
+          const place = { id, offset, shape: [copy.length] };
+          await ask(() => [{ kind: "write", place, data: copy }, [copy.buffer]]);
+        },
+        async release() {
+          if (!disposed) await ask(() => [{ kind: "release", id }, []]);
         },
       };
     },

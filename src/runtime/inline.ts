@@ -46,7 +46,12 @@ async function createSession(ort: Ort, model: Uint8Array | string, options: Sess
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [options.device ?? "cpu"],
     logSeverityLevel: FATAL,
-    extra: { session: { intra_op: { allow_spinning: options.spinning === false ? "0" : "1" } } },
+    extra: {
+      session: {
+        intra_op: { allow_spinning: options.spinning === false ? "0" : "1" },
+        disable_prepacking: options.prepacking === false ? "1" : "0",
+      },
+    },
   };
   if (options.threads) settings.intraOpNumThreads = options.threads;
   if (options.profile) Object.assign(settings, { enableProfiling: true, profileFilePrefix: options.profile });

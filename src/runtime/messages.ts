@@ -1,15 +1,21 @@
 /** What the thread of a worker host and its owner say to each other. */
 import { arrayOf, type ErrorCode, FewstepError } from "../base/index.ts";
-import type { Arrays, SessionOptions } from "./program.ts";
+import type { Place } from "./held.ts";
+import type { Arrays, HeldViews, SessionOptions } from "./program.ts";
 
 export type Request =
   | { kind: "open"; model: Uint8Array | string; options: SessionOptions }
-  | { kind: "run"; program: number; feeds: Arrays }
+  | { kind: "run"; program: number; feeds: Arrays; held: HeldViews }
+  | { kind: "hold"; length: number }
+  | { kind: "read"; place: Place }
+  | { kind: "write"; place: Place; data: Float32Array }
+  | { kind: "release"; id: number }
   | { kind: "close"; program: number };
 
 export type Answer =
   | { kind: "opened"; program: number; inputs: readonly string[]; outputs: readonly string[] }
   | { kind: "ran"; arrays: Arrays }
+  | { kind: "held"; id: number }
   | { kind: "closed" };
 
 export interface PackedError {

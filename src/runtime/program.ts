@@ -1,14 +1,32 @@
 /** What a compiled graph looks like, wherever it runs. */
 import type { NdArray } from "../base/index.ts";
 import type { Graph } from "../graph/index.ts";
+import type { Places } from "./held.ts";
 
 export type Arrays = Readonly<Record<string, NdArray>>;
+
+/** Float32 numbers that stay where programs run. */
+export interface Held {
+  readonly id: number;
+  readonly length: number;
+  read(offset: number, length: number): Promise<Float32Array>;
+  write(offset: number, data: Float32Array): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** Feeds and outputs in held memory, by name. An output may lie inside a feed, as with arrays. */
+export interface HeldViews {
+  readonly feeds?: Places;
+  readonly into?: Places;
+}
 
 export interface RunOptions {
   /** Looked at before the run starts; a run that has started finishes. */
   signal?: AbortSignal;
   /** Gives the feeds away: a worker takes their memory instead of a copy, and they are empty afterwards. */
   transfer?: boolean;
+  /** More feeds and outputs; these outputs are not part of the result. */
+  held?: HeldViews;
 }
 
 export interface Program {
@@ -30,6 +48,11 @@ export interface SessionOptions {
   spinning?: boolean;
   /** ONNX Runtime execution provider. */
   device?: "cpu" | "webgpu" | "cuda";
+  /**
+   * Whether weights are copied in the order that products read them. Without, a large model opens at once and stays a
+   * mapped file; float32 products lose little, those of few bits much. Default true.
+   */
+  prepacking?: boolean;
   /** Writes a profile (JSON, chrome tracing) with this file prefix. */
   profile?: string;
 }
@@ -48,6 +71,8 @@ export interface CompileOptions extends SessionOptions {
 /** A place where programs run, one run at a time. */
 export interface Host {
   compile(model: Model, options?: CompileOptions): Promise<Program>;
+  /** Memory for programs of this host. Errors: OUT_OF_MEMORY. */
+  hold(length: number): Promise<Held>;
   /** Ends the host and its programs. Runs that have not finished are rejected with ABORTED. */
   dispose(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { elementwiseOps } from "./elementwise.ts";
 import { indexOps } from "./gather.ts";
 import { matmulOps } from "./matmul.ts";
 import { normOps } from "./norm.ts";
+import { quantizedOps } from "./quantized.ts";
 import { reduceOps } from "./reduce.ts";
 import { resampleOps } from "./resample.ts";
 import { shapeOps } from "./shape.ts";
@@ -19,6 +20,7 @@ const tables: Record<string, OpDef>[] = [
   indexOps,
   convOps,
   resampleOps,
+  quantizedOps,
 ];
 for (const table of tables) for (const [op, def] of Object.entries(table)) OPS.set(op, def);
 
@@ -27,6 +29,7 @@ export * from "./elementwise.ts";
 export { gather, gatherElements, iota } from "./gather.ts";
 export { gemm, matmul } from "./matmul.ts";
 export { layerNormalization, logSoftmax, softmax } from "./norm.ts";
+export * from "./quantized.ts";
 export * from "./reduce.ts";
 export { averagePool2, upsampleNearest2 } from "./resample.ts";
 export * from "./shape.ts";

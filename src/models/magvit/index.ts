@@ -1,5 +1,5 @@
 /** MAGVIT-v2: pictures to tokens and back. */
 export * from "./config.ts";
 export { decodeCodes, encodePixels } from "./graph.ts";
-export { type MagvitPrograms, magvitPrograms } from "./programs.ts";
+export { buildDecoder, buildEncoder, type MagvitPrograms, magvitPrograms } from "./programs.ts";
 export * from "./quantizer.ts";

@@ -20,11 +20,15 @@ export interface MagvitPrograms {
 
 type Half = "encode" | "decode";
 
-/** Programs for the grid of training pictures are compiled when first needed and kept; others serve once. */
+/**
+ * Programs for the grid of training pictures are compiled when first needed and kept; others serve once. `files`: .onnx
+ * files of that grid, where they were made.
+ */
 export function magvitPrograms(
   config: MagvitConfig,
   weights: (name: string) => NdArray | undefined,
   host: Host = createHost({ host: "inline" }),
+  files: Partial<Record<Half, string>> = {},
 ): MagvitPrograms {
   const factor = downsampling(config);
   const side = config.resolution / factor;
@@ -39,7 +43,8 @@ export function magvitPrograms(
 
   async function run(half: Half, height: number, width: number, feeds: Record<string, NdArray>): Promise<NdArray> {
     const usual = height === side && width === side;
-    if (usual && !kept.has(half)) kept.set(half, compile(half, side, side));
+    const file = files[half];
+    if (usual && !kept.has(half)) kept.set(half, file ? host.compile(file) : compile(half, side, side));
     const program = await (usual ? kept.get(half)! : compile(half, height, width));
     try {
       return (await program.run(feeds)).out;
@@ -75,11 +80,11 @@ export function magvitPrograms(
   };
 }
 
-function buildEncoder(config: MagvitConfig, graph: Graph, height: number, width: number): void {
+export function buildEncoder(config: MagvitConfig, graph: Graph, height: number, width: number): void {
   graph.output("out", tokenIds(encodePixels(graph.input("pixels", "float32", [1, 3, height, width]), config)));
 }
 
-function buildDecoder(config: MagvitConfig, graph: Graph, height: number, width: number): void {
+export function buildDecoder(config: MagvitConfig, graph: Graph, height: number, width: number): void {
   const ids = graph.input("ids", "int64", [1, height * width]);
   graph.output("out", decodeCodes(codesOf(ids, config.bits, height, width), config));
 }

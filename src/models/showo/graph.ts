@@ -3,28 +3,11 @@
  * (Show-o spec section 2). One definition serves training, full forwards and cached inference.
  */
 import { f32, type NdArray } from "../../base/index.ts";
-import {
-  add,
-  concat,
-  cos,
-  gelu,
-  matmul,
-  mul,
-  reshape,
-  sin,
-  softmax,
-  type Tensor,
-  transpose,
-} from "../../graph/index.ts";
-import { embedding, layerNorm, linear, linearRows } from "../../nn/index.ts";
+import { add, cos, gelu, matmul, mul, reshape, sin, type Tensor } from "../../graph/index.ts";
+import { layerNorm, linearRows } from "../../nn/index.ts";
 import type { ShowoConfig } from "./config.ts";
+import { type Kernels, type KeyValue, plainKernels } from "./kernels.ts";
 import { headColumns, vocabularyOf } from "./sequence.ts";
-
-/** Keys (normed and rotated) and values of one layer, token-major [B, T, H, d]. */
-export interface KeyValue {
-  k: Tensor;
-  v: Tensor;
-}
 
 export interface BodyInputs {
   /** int64 [B, M]. */
@@ -35,24 +18,24 @@ export interface BodyInputs {
   bias: Tensor;
   /** Cached keys and values, one per layer. */
   past?: readonly KeyValue[];
+  /** Default: those that can be differentiated. */
+  kernels?: Kernels;
 }
 
 /** Runs all layers: hidden states [B, M, D] after the final norm, and the keys and values of the M new tokens. */
 export function showoBody(
   config: ShowoConfig,
-  { ids, positions, bias, past }: BodyInputs,
+  { ids, positions, bias, past, kernels = plainKernels }: BodyInputs,
 ): { hidden: Tensor; present: KeyValue[] } {
   const graph = ids.graph;
   const present: KeyValue[] = [];
   const hidden = graph.scope("showo.model", () => {
-    let x = graph.scope("embed_tokens", () => embedding(ids, vocabularyOf(config).size, config.hiddenSize));
+    let x = graph.scope("embed_tokens", () => kernels.embed(ids, vocabularyOf(config).size, config.hiddenSize));
     const rotations = rotary(config, positions);
     for (let l = 0; l < config.layers; l++)
       graph.scope(`layers.${l}`, () => {
-        const h = graph.scope("input_layernorm", () => layerNorm(x, config.normEps));
-        const { out, kv } = graph.scope("self_attn", () => attention(config, h, rotations, bias, past?.[l]));
-        const mlp = graph.scope("mlp", () => feedForward(config, h));
-        x = add(x, add(out, mlp));
+        const { out, kv } = showoLayer(config, x, { rotations, bias, past: past?.[l], kernels });
+        x = out;
         present.push(kv);
       });
     return graph.scope("final_layernorm", () => layerNorm(x, config.normEps));
@@ -60,7 +43,23 @@ export function showoBody(
   return { hidden, present };
 }
 
-interface Rotations {
+export interface LayerInputs {
+  rotations: Rotations;
+  bias: Tensor;
+  past?: KeyValue;
+  kernels: Kernels;
+}
+
+/** One layer of x [B, M, D], in a scope of its own. */
+export function showoLayer(config: ShowoConfig, x: Tensor, inputs: LayerInputs): { out: Tensor; kv: KeyValue } {
+  const { graph } = x;
+  const h = graph.scope("input_layernorm", () => layerNorm(x, config.normEps));
+  const { out, kv } = graph.scope("self_attn", () => attention(config, h, inputs));
+  const mlp = graph.scope("mlp", () => feedForward(config, h, inputs.kernels));
+  return { out: add(x, add(out, mlp)), kv };
+}
+
+export interface Rotations {
   /** [M, d, d]; row vectors times these are rotated. */
   k: Tensor;
   /** With the scale of attention scores. */
@@ -71,7 +70,7 @@ interface Rotations {
  * Rotates dimension j < r/2 towards j + r/2 by position * theta^(-2j/r), the "half" layout; dimensions from r on stay.
  * As matrices, because one product costs less than half of slicing, multiplying and joining again.
  */
-function rotary({ hiddenSize, heads, rotaryFraction, ropeTheta }: ShowoConfig, positions: Tensor): Rotations {
+export function rotary({ hiddenSize, heads, rotaryFraction, ropeTheta }: ShowoConfig, positions: Tensor): Rotations {
   const width = hiddenSize / heads;
   const rotated = Math.floor(width * rotaryFraction);
   const half = rotated / 2;
@@ -93,9 +92,7 @@ function rotary({ hiddenSize, heads, rotaryFraction, ropeTheta }: ShowoConfig, p
 function attention(
   config: ShowoConfig,
   h: Tensor,
-  rotations: Rotations,
-  bias: Tensor,
-  past?: KeyValue,
+  { rotations, bias, past, kernels }: LayerInputs,
 ): { out: Tensor; kv: KeyValue } {
   const { hiddenSize, heads, normEps } = config;
   const graph = h.graph;
@@ -103,7 +100,7 @@ function attention(
   const [batch, length] = h.shape;
   const project = (name: string) =>
     reshape(
-      graph.scope(name, () => linear(h, hiddenSize)),
+      graph.scope(name, () => kernels.linear(h, hiddenSize)),
       [batch, length, heads, width],
     );
   const normed = (name: "q" | "k") => {
@@ -115,15 +112,11 @@ function attention(
   };
   const q = normed("q");
   const kv = { k: normed("k"), v: project("v_proj") };
-  const k = past ? concat([past.k, kv.k], 1) : kv.k;
-  const v = past ? concat([past.v, kv.v], 1) : kv.v;
-  const scores = add(matmul(transpose(q, [0, 2, 1, 3]), transpose(k, [0, 2, 3, 1])), bias);
-  const mixed = transpose(matmul(softmax(scores), transpose(v, [0, 2, 1, 3])), [0, 2, 1, 3]);
-  const flat = reshape(mixed, [batch, length, hiddenSize]);
-  return { out: graph.scope("dense", () => linear(flat, hiddenSize)), kv };
+  const flat = reshape(kernels.attend(q, kv, bias, past), [batch, length, hiddenSize]);
+  return { out: graph.scope("dense", () => kernels.linear(flat, hiddenSize)), kv };
 }
 
-function feedForward({ hiddenSize, mlpSize }: ShowoConfig, h: Tensor): Tensor {
+function feedForward({ hiddenSize, mlpSize }: ShowoConfig, h: Tensor, { linear }: Kernels): Tensor {
   const wide = gelu(h.graph.scope("fc1", () => linear(h, mlpSize)));
   return h.graph.scope("fc2", () => linear(wide, hiddenSize));
 }

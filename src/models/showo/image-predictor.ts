@@ -4,6 +4,7 @@ import type { Predictor } from "../../decode/index.ts";
 import type { ShowoConfig } from "./config.ts";
 import { positionsFrom } from "./graph.ts";
 import { additiveMask, predictNextMask } from "./masks.ts";
+import { packedImagePredictor } from "./packed-predictors.ts";
 import type { ShowoPrograms } from "./programs.ts";
 import { imageIds, imagePrompt, vocabularyOf } from "./sequence.ts";
 
@@ -45,6 +46,7 @@ export async function imagePredictor(
   const { config } = programs;
   if (!(guidance >= 0 && guidance < Infinity))
     fail("bad guidance", { where: "guidance", expected: "a number of at least 0", got: `${guidance}` });
+  if (programs.packed) return packedImagePredictor(programs.packed, { prompts, guidance });
   const known = new Map<string, Promise<Prefix>>();
   const prefixOf = (text: readonly number[]) => {
     const prompt = imagePrompt(config, text);

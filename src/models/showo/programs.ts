@@ -3,11 +3,13 @@
  * section 9): the text prefix is computed once, no padding rows exist, heads give only the columns asked for, text has
  * a key/value cache.
  */
-import type { NdArray } from "../../base/index.ts";
+import { fail, type NdArray } from "../../base/index.ts";
 import { add, Graph, mul, reshape, slice, sub, type Tensor } from "../../graph/index.ts";
 import { createHost, type Host, type Program, type SessionOptions } from "../../runtime/index.ts";
 import type { ShowoConfig } from "./config.ts";
-import { type KeyValue, showoBody, showoHead } from "./graph.ts";
+import { showoBody, showoHead } from "./graph.ts";
+import type { KeyValue } from "./kernels.ts";
+import type { PackedShowo } from "./packed.ts";
 
 export type Weights = (name: string) => NdArray | undefined;
 
@@ -21,7 +23,17 @@ export interface ShowoPrograms {
   text(columns: "text" | "all"): Promise<Program>;
   /** Everything, for comparison and training-like use: ids [B, L], bias [B, 1, L, L] -> logits [B, L, V]. */
   full(): Promise<Program>;
+  /** A converted model, which predictors use instead of the programs above. */
+  readonly packed?: PackedShowo;
   dispose(): Promise<void>;
+}
+
+/** A converted model as what predictors are made of; it has none of the plain programs. */
+export function packedPrograms(packed: PackedShowo): ShowoPrograms {
+  const none = (): never =>
+    fail("a converted model has no plain programs", { hint: "Load the weights that it was converted from." });
+  const { config, dispose } = packed;
+  return { config, packed, prefix: none, denoise: none, text: none, full: none, dispose };
 }
 
 /** Without a `host`, programs run in this thread. */

@@ -3,6 +3,7 @@ import { f32, i64, internal, type NdArray } from "../../base/index.ts";
 import type { Canvas, Predictor, Span } from "../../decode/index.ts";
 import { positionsFrom } from "./graph.ts";
 import { additiveMask, understandingMask } from "./masks.ts";
+import { packedTextPredictor } from "./packed-predictors.ts";
 import type { ShowoPrograms } from "./programs.ts";
 import { headColumns, vocabularyOf } from "./sequence.ts";
 
@@ -28,6 +29,7 @@ export async function textPredictor(
   programs: ShowoPrograms,
   { prompt, slots, columns = "text" }: TextRequest,
 ): Promise<TextPredictor> {
+  if (programs.packed) return packedTextPredictor(programs.packed, { prompt, slots, columns });
   const { config } = programs;
   const { start, end } = headColumns(config, columns);
   const program = await programs.text(columns);

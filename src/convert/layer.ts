@@ -1,0 +1,170 @@
+/**
+ * One transformer layer at a time: what it computes from real activations in float32, how its weights are best scaled
+ * before they are rounded, and how far a rounded layer is off. Activations and weights of one layer are all it holds.
+ */
+import { f32, type NdArray, sizeOf } from "../base/index.ts";
+import { toFloat16 } from "../files/index.ts";
+import { Graph, type Tensor } from "../graph/index.ts";
+import {
+  type Kernels,
+  plainKernels,
+  rotary,
+  type ShowoConfig,
+  type StorageChoice,
+  showoLayer,
+  watched,
+} from "../models/showo/index.ts";
+import { type Storage, storedArrays, storedLinear } from "../nn/index.ts";
+import { compile, createHost, type Host, type Program } from "../runtime/index.ts";
+
+/** Float32 weights of one layer by their names in it ("mlp.fc1.weight"). */
+export type LayerWeights = ReadonlyMap<string, NdArray<"float32">>;
+
+/** Activations of one calibration row that enter a layer [1, M, D], and who sees whom [1, 1, M, M]. */
+export interface Row {
+  x: NdArray<"float32">;
+  bias: NdArray<"float32">;
+}
+
+/** What enters a group of linear layers, by channel: the largest magnitudes. */
+export type Peaks = Readonly<Record<"self_attn.q_proj" | "self_attn.dense" | "mlp.fc2", Float32Array>>;
+
+const INPUTS = ["self_attn.q_proj", "self_attn.dense", "mlp.fc2"] as const;
+const AFTER_NORM = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.fc1"];
+const LINEAR = [...AFTER_NORM, "self_attn.dense", "mlp.fc2"];
+
+/** A layer's graph; parameters that `compile` is given no weights for are inputs. */
+function layerGraph(config: ShowoConfig, kernels: Kernels): { graph: Graph; taps: Map<string, Tensor> } {
+  const graph = new Graph();
+  const taps = new Map<string, Tensor>();
+  const { out } = showoLayer(config, graph.input("x", "float32", [1, "M", config.hiddenSize]), {
+    rotations: rotary(config, graph.input("positions", "float32", ["M"])),
+    bias: graph.input("bias", "float32", [1, 1, "M", "M"]),
+    kernels: watched(kernels, (layer, x) => taps.set(layer, x)),
+  });
+  graph.output("out", out);
+  return { graph, taps };
+}
+
+const positions = ({ x }: Row) =>
+  f32(
+    [x.shape[1]],
+    Float32Array.from({ length: x.shape[1] }, (_, i) => i),
+  );
+
+export interface Reference {
+  /** Activations after the layer, row by row. */
+  out: NdArray<"float32">[];
+  peaks: Peaks;
+}
+
+export interface ReferenceLayer {
+  run(weights: LayerWeights, rows: readonly Row[]): Promise<Reference>;
+  dispose(): Promise<void>;
+}
+
+/** The float32 layer, compiled once; weights are inputs, so that none is copied. */
+export async function referenceLayer(config: ShowoConfig, threads?: number): Promise<ReferenceLayer> {
+  const { graph, taps } = layerGraph(config, plainKernels);
+  for (const name of INPUTS) graph.output(`into ${name}`, taps.get(name)!);
+  const program = await compile(graph, { threads, spinning: false });
+  return {
+    async run(weights, rows) {
+      const out: NdArray<"float32">[] = [];
+      const peaks = Object.fromEntries(
+        INPUTS.map((name) => [name, new Float32Array(weights.get(`${name}.weight`)!.shape[1])]),
+      ) as unknown as Peaks;
+      for (const row of rows) {
+        const made = await program.run({ ...Object.fromEntries(weights), ...row, positions: positions(row) });
+        out.push(made.out as NdArray<"float32">);
+        for (const name of INPUTS) raise(peaks[name], made[`into ${name}`].data as Float32Array);
+      }
+      return { out, peaks };
+    },
+    dispose: () => program.dispose(),
+  };
+}
+
+function raise(peaks: Float32Array, values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) {
+    const x = Math.abs(values[i]);
+    if (x > peaks[i % peaks.length]) peaks[i % peaks.length] = x;
+  }
+}
+
+/**
+ * Moves spread from activations to weights, so that both survive 8 bits: channel j of what a norm or the values give is
+ * divided by s_j, which the weights that read it take up. The float32 layer computes the same.
+ * Xiao et al., "SmoothQuant" (ICML 2023), section 4.
+ */
+export function smooth(weights: LayerWeights, peaks: Peaks): LayerWeights {
+  const out = new Map([...weights].map(([name, { shape, data }]) => [name, f32(shape, data.slice())]));
+  const balance = (peak: Float32Array, readers: readonly string[]) => {
+    const columns = new Float32Array(peak.length);
+    for (const name of readers) raise(columns, out.get(`${name}.weight`)!.data);
+    const scale = peak.map((p, j) => (p > 0 && columns[j] > 0 ? Math.sqrt(p / columns[j]) : 1));
+    for (const name of readers) {
+      const { data } = out.get(`${name}.weight`)!;
+      for (let i = 0; i < data.length; i++) data[i] *= scale[i % scale.length];
+    }
+    return scale;
+  };
+  const byNorm = balance(peaks["self_attn.q_proj"], AFTER_NORM);
+  for (const part of ["weight", "bias"]) divideRows(out.get(`input_layernorm.${part}`)!.data, byNorm);
+  const byValues = balance(peaks["self_attn.dense"], ["self_attn.dense"]);
+  for (const part of ["weight", "bias"]) divideRows(out.get(`self_attn.v_proj.${part}`)!.data, byValues);
+  return out;
+}
+
+/** Row j of [rows, ...] by scale j. */
+function divideRows(data: Float32Array, scale: Float32Array): void {
+  const width = data.length / scale.length;
+  for (let i = 0; i < data.length; i++) data[i] /= scale[Math.floor(i / width)];
+}
+
+export const storageIn = ({ all, but }: StorageChoice, layer: string): Storage => but?.[layer] ?? all;
+
+/** Everything that is stored of a layer, by name. */
+export function storeLayer(weights: LayerWeights, choice: StorageChoice): Map<string, NdArray> {
+  const stored = new Map<string, NdArray>();
+  for (const [name, array] of weights) {
+    const layer = name.replace(/\.weight$/, "");
+    if (!name.endsWith(".weight") || !LINEAR.includes(layer)) {
+      stored.set(name, array);
+      continue;
+    }
+    const { weight, scales } = storedArrays(array.data, array.shape[1], storageIn(choice, layer), toFloat16);
+    stored.set(name, weight);
+    if (scales) stored.set(`${layer}.scales`, scales);
+  }
+  return stored;
+}
+
+/** How far a stored layer is from the float32 one: |change - change'| / |change| of what it adds to its input. */
+export async function errorOf(
+  config: ShowoConfig,
+  stored: ReadonlyMap<string, NdArray>,
+  choice: StorageChoice,
+  rows: readonly Row[],
+  { out }: Reference,
+  threads?: number,
+): Promise<number> {
+  const linear: Kernels["linear"] = (x, width) => storedLinear(x, width, storageIn(choice, x.graph.layer));
+  const { graph } = layerGraph(config, { ...plainKernels, linear });
+  const host: Host = createHost({ host: "inline", threads, spinning: false });
+  try {
+    const program: Program = await host.compile(graph, { weights: (name) => stored.get(name) });
+    let [wrong, all] = [0, 0];
+    for (const [i, row] of rows.entries()) {
+      const got = (await program.run({ ...row, positions: positions(row) })).out.data as Float32Array;
+      const want = out[i].data;
+      for (let j = 0; j < sizeOf(row.x.shape); j++) {
+        wrong += (got[j] - want[j]) ** 2;
+        all += (want[j] - row.x.data[j]) ** 2;
+      }
+    }
+    return Math.sqrt(wrong / all);
+  } finally {
+    await host.dispose();
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * A model of published or own weights becomes a folder of graphs with external data that loads by path: transformer,
+ * picture tokenizer, text tokenizer, configuration and a report of what rounding costs.
+ */
+import { copyFileSync, existsSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fail, type NdArray, sizeOf } from "../base/index.ts";
+import {
+  bytesIn,
+  checkSpace,
+  encodeTensors,
+  readLora,
+  type Safetensors,
+  withLora,
+  writeAtomic,
+  writeJson,
+} from "../files/index.ts";
+import { Graph } from "../graph/index.ts";
+import {
+  type LocatedModel,
+  locateModel,
+  type ModelConfig,
+  type ModelSource,
+  magvitParameters,
+  openWeights,
+  showoParameters,
+} from "../models/index.ts";
+import { buildDecoder, buildEncoder, downsampling } from "../models/magvit/index.ts";
+import type { PackedDType } from "../models/showo/index.ts";
+import { writeOnnx } from "../onnx/index.ts";
+import type { CalibrationTexts } from "./calibration.ts";
+import { openDataFile } from "./data-file.ts";
+import { type LayerReport, removeJournal } from "./journal.ts";
+import { type ConvertProgress, convertTransformer } from "./transformer.ts";
+
+export interface ConvertOptions {
+  /** Default: q8 for pictures and q4 for text, which together are `mixed`. */
+  dtypes?: readonly PackedDType[];
+  /** Token ids of a prompt and of a question, which calibrate the rounding. */
+  texts: CalibrationTexts;
+  /** Added to the transformer before it is rounded. */
+  lora?: string;
+  threads?: number;
+  signal?: AbortSignal;
+  onProgress?: (progress: ConvertProgress) => void;
+}
+
+export interface ConvertReport {
+  dtypes: readonly PackedDType[];
+  layers: LayerReport[];
+  bytes: number;
+}
+
+/** Bytes of a weight and its scale. */
+const BYTES: Record<PackedDType, number> = { fp32: 4, fp16: 2, q8: 1.05, q4: 0.55 };
+
+/**
+ * Writes the folder `out`, which must not exist. Killed, the next call with the same settings goes on. Errors: NOT_FOUND,
+ * BAD_FILE, BAD_WEIGHTS, NO_SPACE before anything is written, ABORTED.
+ */
+export async function convertModel(source: ModelSource, out: string, options: ConvertOptions): Promise<ConvertReport> {
+  const { dtypes = ["q8", "q4"], lora } = options;
+  const located = locateModel(source);
+  if (located.packed) fail("this model is converted already", { where: located.packed });
+  if (existsSync(out)) fail("the folder is there already", { where: out, hint: "Name another, or remove it first." });
+  const { config } = located;
+  const parameters = showoParameters(config.showo);
+  const plain = openWeights(located.showo, parameters);
+  const weights = lora === undefined ? plain : withLora(plain, readLora(lora));
+  const work = `${out}.partial`;
+  try {
+    const count = [...parameters.values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+    const needed = dtypes.reduce((sum, dtype) => sum + BYTES[dtype] * count, 1e6);
+    await checkSpace(dirname(out), Math.max(0, needed - bytesIn(work)));
+    await mkdir(join(work, "onnx"), { recursive: true }).catch((cause: Error) =>
+      fail("the folder cannot be made", { where: work, code: "NO_SPACE", got: cause.message, cause }),
+    );
+    const from = [located.showo, lora ?? ""].join(" ");
+    const layers = await convertTransformer(config.showo, weights, work, { ...options, dtypes, source: from });
+    await convertTokenizer(located, work);
+    await writeJson(join(work, "report.json"), { dtypes, layers });
+    await writeConfig(config, work, dtypes);
+    await removeJournal(work);
+    await rename(work, out);
+    return { dtypes, layers, bytes: bytesIn(out) };
+  } finally {
+    plain.close();
+  }
+}
+
+/** The picture tokenizer: programs of the usual grid, and its weights for other grids. */
+async function convertTokenizer({ config, magvit, textFolder }: LocatedModel, work: string): Promise<void> {
+  const parameters = magvitParameters(config.magvit);
+  const weights = openWeights(magvit, parameters, ["quantize.embedding", "quantize.power_vals"]);
+  try {
+    const side = config.magvit.resolution / downsampling(config.magvit);
+    await writeHalf(weights, work, "vq_encoder", (g) =>
+      buildEncoder(config.magvit, g, config.magvit.resolution, config.magvit.resolution),
+    );
+    await writeHalf(weights, work, "vq_decoder", (g) => buildDecoder(config.magvit, g, side, side));
+    const entries = [...parameters].map(([name, shape]) => ({ name, shape, dtype: "float32" as const }));
+    await writeAtomic(
+      join(work, "magvit.safetensors"),
+      encodeTensors(entries, (name) => [weights.float32(name)], { format: "pt" }),
+    );
+  } finally {
+    weights.close();
+  }
+  if (textFolder === undefined) return;
+  for (const name of ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"])
+    if (existsSync(join(textFolder, name))) copyFileSync(join(textFolder, name), join(work, name));
+}
+
+async function writeHalf(
+  weights: Safetensors,
+  work: string,
+  stem: string,
+  build: (graph: Graph) => void,
+): Promise<void> {
+  const graph = new Graph();
+  build(graph);
+  const file = await openDataFile(join(work, "onnx"), stem);
+  const one = (name: string): NdArray[] => [weights.float32(name)];
+  for (const name of graph.params.keys()) await file.add(name, one(name));
+  const { places } = await file.sync();
+  await file.close();
+  await writeAtomic(join(work, "onnx", `${stem}.onnx`), writeOnnx(graph, { weights: (name) => places[name] }));
+}
+
+/** Written last but for the rename; tools of the hub read `model_type` and `transformers.js_config`. */
+async function writeConfig(config: ModelConfig, work: string, dtypes: readonly PackedDType[]): Promise<void> {
+  await rm(join(work, "config.json"), { force: true });
+  await writeJson(join(work, "config.json"), {
+    model_type: "showo",
+    ...config,
+    "transformers.js_config": { dtype: dtypes[0], use_external_data_format: true },
+  });
+}

@@ -1,0 +1,67 @@
+/**
+ * The parts of a Show-o layer that have several equal forms: plain ones that can be differentiated, and the fastest ones
+ * for inference with weights of few bits and a cache that grows in place.
+ */
+import {
+  add,
+  concat,
+  fusedMatmul,
+  matmul,
+  mul,
+  reshape,
+  slice,
+  softmax,
+  type Tensor,
+  transpose,
+} from "../../graph/index.ts";
+import { embedding, linear, type Storage, storedEmbedding, storedLinear } from "../../nn/index.ts";
+
+/** Keys (normed and rotated) and values of one layer, token-major [B, T, H, d]. */
+export interface KeyValue {
+  k: Tensor;
+  v: Tensor;
+}
+
+export interface Kernels {
+  embed(ids: Tensor, size: number, width: number): Tensor;
+  /** Over the last axis, named by the scope. */
+  linear(x: Tensor, out: number): Tensor;
+  /** q (scaled) and fresh keys and values [B, M, H, d] -> [B, M, H, d]; `bias` is added to scores [B, H, M, T]. */
+  attend(q: Tensor, fresh: KeyValue, bias: Tensor, past?: KeyValue): Tensor;
+}
+
+/** Past and fresh tokens are joined; every operator has a gradient. */
+export const plainKernels: Kernels = {
+  embed: embedding,
+  linear: (x, out) => linear(x, out),
+  attend(q, fresh, bias, past) {
+    const k = past ? concat([past.k, fresh.k], 1) : fresh.k;
+    const v = past ? concat([past.v, fresh.v], 1) : fresh.v;
+    const scores = add(matmul(transpose(q, [0, 2, 1, 3]), transpose(k, [0, 2, 3, 1])), bias);
+    return transpose(matmul(softmax(scores), transpose(v, [0, 2, 1, 3])), [0, 2, 1, 3]);
+  },
+};
+
+/**
+ * For one row. `past` [T, H, d] is the cache with room for the fresh tokens at its end, which are outputs written to that
+ * very memory: nothing is copied, and keys are read as they lie. `bias` [1, M, T]. `storage` is asked by the scope's name.
+ */
+export const packedKernels = (
+  storage: (layer: string) => Storage,
+  embeddings: "fp32" | "fp16",
+): Kernels & { attend(q: Tensor, fresh: KeyValue, bias: Tensor, past?: KeyValue): Tensor } => ({
+  embed: (ids, size, width) => storedEmbedding(ids, size, width, embeddings),
+  linear: (x, out) => storedLinear(x, out, storage(x.graph.layer)),
+  attend(q, fresh, bias, past) {
+    const [, m, heads, width] = q.shape;
+    // ONNX Runtime does not know that the cache holds what this run computes: the query waits for it.
+    const written = add(firstOf(fresh.k), firstOf(fresh.v));
+    const waiting = add(reshape(q, [m, heads, width]), mul(written, 0));
+    const scores = add(fusedMatmul(waiting, past!.k, { transBatchA: true, transBatchB: true, transB: true }), bias);
+    const mixed = fusedMatmul(softmax(scores), past!.v, { transBatchB: true });
+    return reshape(transpose(mixed, [1, 0, 2]), [1, m, heads, width]);
+  },
+});
+
+/** One value of [1, M, H, d], as [1, 1, 1]. */
+const firstOf = (x: Tensor): Tensor => reshape(slice(slice(slice(x, 1, 0, 1), 2, 0, 1), 3, 0, 1), [1, 1, 1]);
