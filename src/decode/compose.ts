@@ -33,12 +33,18 @@ export function guide(
       asked.settle(end);
       unasked.settle(end);
     },
+    release() {
+      asked.release?.();
+      unasked.release?.();
+    },
   };
 }
 
 /**
- * Collaborative decoding (CoDe): the drafter predicts until `refines` says the refiner does. By slot for scales,
- * `({ start }) => start >= 30`; by progress for masked canvases, `(_, progress) => progress > 0.5`.
+ * Collaborative decoding (CoDe): the drafter predicts until `refines` says the refiner does, and then gives its memory
+ * back. By slot for scales, `({ start }) => start >= 30`; by progress for masked canvases,
+ * `(_, progress) => progress > 0.5`. Chen et al., "Collaborative Decoding Makes Visual Auto-Regressive Modeling
+ * Efficient" (CVPR 2025).
  */
 export function handOver(
   drafter: Predictor,
@@ -48,10 +54,18 @@ export function handOver(
   sameVocab(drafter, refiner);
   return {
     vocab: refiner.vocab,
-    predict: (canvas, span, progress) => (refines(span, progress) ? refiner : drafter).predict(canvas, span, progress),
+    predict(canvas, span, progress) {
+      if (!refines(span, progress)) return drafter.predict(canvas, span, progress);
+      drafter.release?.();
+      return refiner.predict(canvas, span, progress);
+    },
     settle(end) {
       drafter.settle(end);
       refiner.settle(end);
+    },
+    release() {
+      drafter.release?.();
+      refiner.release?.();
     },
   };
 }

@@ -31,6 +31,8 @@ export interface Predictor {
    * `canvas` already held the id that was settled; the last settled slot of a text pass often did not.
    */
   settle(end: number): void;
+  /** Gives memory back that only further questions would need; asked again, it computes what it needs anew. */
+  release?(): void;
 }
 
 /**

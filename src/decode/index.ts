@@ -13,10 +13,17 @@ export {
 } from "./contract.ts";
 export * from "./extend.ts";
 export * from "./jacobi.ts";
+export * from "./likely.ts";
 export * from "./masked.ts";
 export * from "./noise.ts";
 export * from "./remask.ts";
-export * from "./samplers.ts";
+export {
+  argmax,
+  type CategoricalOptions,
+  categorical,
+  probabilities,
+  probabilityOf,
+} from "./samplers.ts";
 export * from "./scales.ts";
 export * from "./schedules.ts";
 export * from "./trajectory.ts";

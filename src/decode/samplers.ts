@@ -100,7 +100,7 @@ function mostLikely(logits_V: Float32Array, best: Int32Array, scratch: Float32Ar
 }
 
 /** The number that would stand at `rank` if `xs` were sorted: Hoare's quickselect, which reorders `xs`. */
-function ascending(xs: Float32Array, rank: number): number {
+export function ascending(xs: Float32Array, rank: number): number {
   let low = 0;
   let high = xs.length - 1;
   while (low < high) {

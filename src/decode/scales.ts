@@ -1,6 +1,15 @@
 /** Next-scale decoding (VAR): every scale is decided in one pass, coarse to fine. */
 import { throwIfAborted } from "../base/index.ts";
-import { ask, type Canvas, canvasOf, type Predictor, type Sampler, type Span, type Trajectory } from "./contract.ts";
+import {
+  ask,
+  type Canvas,
+  canvasOf,
+  type Predictor,
+  type Sampler,
+  type Span,
+  type Trajectory,
+  UNDECIDED,
+} from "./contract.ts";
 
 export interface ScalesOptions {
   /** The slots of every scale, coarse to fine: `squareScales([1, 2, 3, 4])`. */
@@ -15,7 +24,10 @@ export function squareScales(sides: readonly number[]): Span[] {
   return sides.map((side) => ({ start: end, end: (end += side * side) }));
 }
 
-/** Progress runs from 0 at the first scale to 1 at the last. */
+/**
+ * Progress runs from 0 at the first scale to 1 at the last. Slots that start decided keep their id (editing); the model
+ * is asked for them all the same.
+ */
 export async function* decodeScales(model: Predictor, canvas: Canvas, options: ScalesOptions): Trajectory {
   const { scales, sample, signal } = options;
   const { rows, slots } = canvas;
@@ -28,7 +40,8 @@ export async function* decodeScales(model: Predictor, canvas: Canvas, options: S
     let at = 0;
     for (let row = 0; row < rows; row++)
       for (let slot = span.start; slot < span.end; slot++, at += model.vocab)
-        ids[row * slots + slot] = sample(logits_BTV.subarray(at, at + model.vocab), pass, row, slot);
+        if (ids[row * slots + slot] === UNDECIDED)
+          ids[row * slots + slot] = sample(logits_BTV.subarray(at, at + model.vocab), pass, row, slot);
     model.settle(span.end);
     const now = canvasOf(rows, slots, ids);
     yield { seen, canvas: now, span, pass, settled: span.end, logits_BTV };

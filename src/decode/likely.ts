@@ -1,0 +1,68 @@
+/**
+ * Drawing from the likely ids alone, by the order of the published next-scale samplers (VAR spec section 4): top-k on
+ * the logits, then top-p on what is left, then the temperature.
+ */
+import { fail } from "../base/index.ts";
+import type { Sampler } from "./contract.ts";
+import type { Noise } from "./noise.ts";
+import { ascending } from "./samplers.ts";
+
+export interface Likely {
+  /** Keep the k largest logits, and all that equal the smallest of them; 0 (default) keeps all. */
+  topK?: number;
+  /** Then keep the smallest set of likely ids whose mass exceeds p; 0 (default) keeps all. */
+  topP?: number;
+}
+
+/**
+ * The ids that remain, the least likely first where top-p has sorted them. Nothing else is sorted: the k-th logit is
+ * found by selection. Errors: k beyond the vocabulary, NaN.
+ */
+export function keepLikely(logits_V: Float32Array, { topK = 0, topP = 0 }: Likely): number[] {
+  const V = logits_V.length;
+  if (topK > V)
+    fail("top-k is larger than the vocabulary", { where: "topK", expected: `at most ${V}`, got: `${topK}` });
+  const limit = topK > 0 && topK < V ? ascending(logits_V.slice(), V - topK) : -Infinity;
+  const ids: number[] = [];
+  for (let id = 0; id < V; id++) {
+    if (Number.isNaN(logits_V[id])) fail("the model returned NaN logits", { code: "DIVERGED" });
+    if (logits_V[id] >= limit) ids.push(id);
+  }
+  if (!(topP > 0)) return ids;
+  ids.sort((a, b) => logits_V[a] - logits_V[b] || a - b);
+  const max = logits_V[ids[ids.length - 1]];
+  const weights = ids.map((id) => Math.exp(logits_V[id] - max));
+  const total = weights.reduce((a, b) => a + b, 0);
+  let dropped = 0;
+  for (let mass = weights[0]; dropped < ids.length - 1 && mass / total <= 1 - topP; mass += weights[++dropped]);
+  return ids.slice(dropped);
+}
+
+export interface LikelyOptions extends Likely {
+  /** One uniform per slot: `seeded(seed, "sample")`. */
+  noise: Noise;
+  /** Divides the logits that remain (default 1); one number, or one for each pass. */
+  temperature?: number | readonly number[];
+}
+
+/** Draws one of the likely ids by inverting their cumulative distribution at one uniform. */
+export function likely({ noise, topK, topP, temperature = 1 }: LikelyOptions): Sampler {
+  const temperatures = typeof temperature === "number" ? [temperature] : temperature;
+  if (temperatures.length === 0 || !temperatures.every((t) => t > 0 && t < Infinity))
+    fail("bad sampling temperature", { where: "temperature", expected: "numbers above 0", got: `${temperatures}` });
+  if (!(topK === undefined || (Number.isInteger(topK) && topK >= 0)))
+    fail("bad top-k", { where: "topK", expected: "a whole number of at least 0", got: `${topK}` });
+  if (!(topP === undefined || (topP >= 0 && topP <= 1)))
+    fail("bad top-p", { where: "topP", expected: "a number from 0 to 1", got: `${topP}` });
+  return (logits_V, pass, row, slot) => {
+    const ids = keepLikely(logits_V, { topK, topP });
+    const t = temperatures[Math.min(pass, temperatures.length) - 1];
+    const max = ids.reduce((m, id) => Math.max(m, logits_V[id]), -Infinity);
+    const weights = ids.map((id) => Math.exp((logits_V[id] - max) / t));
+    const target = noise(pass, row, slot) * weights.reduce((a, b) => a + b, 0);
+    let sum = 0;
+    let i = 0;
+    while (i < ids.length - 1 && (sum += weights[i]) <= target) i++;
+    return ids[i];
+  };
+}

@@ -1,0 +1,6 @@
+/** VAR: a transformer that draws a class scale by scale. */
+export * from "./config.ts";
+export * from "./graph.ts";
+export * from "./predictor.ts";
+export * from "./programs.ts";
+export type { Smooth } from "./smooth.ts";
