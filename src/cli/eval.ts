@@ -1,12 +1,19 @@
-/** fewstep eval: measures a model on scenes it has never seen. */
-import { execFileSync } from "node:child_process";
-import os from "node:os";
+/** fewstep eval: measures a model on prompts and scenes it has never seen. */
 import { type Command, Option } from "commander";
 import { fail } from "../base/index.ts";
-import { evaluateTokenizer, evaluateUnderstanding } from "../evaluate/index.ts";
+import {
+  countingReader,
+  evaluatePope,
+  evaluateTokenizer,
+  evaluateUnderstanding,
+  POPE_MODES,
+  type UnderstandingOptions,
+} from "../evaluate/index.ts";
 import { encodePicture } from "../image/index.ts";
 import { DOMAINS, type DomainName, loadAtlas } from "../scenes/index.ts";
 import type { Model } from "../tasks/index.ts";
+import { aboutModel, circumstances, percent, shown } from "./eval-about.ts";
+import { geneval } from "./eval-geneval.ts";
 import type { Io } from "./shell/io.ts";
 import { type ModelOptions, modelOptions, number, openModel } from "./shell/options.ts";
 import { writeOutput } from "./shell/output.ts";
@@ -17,11 +24,13 @@ interface Options extends ModelOptions {
   images: number;
   seed: number;
   decoding?: "jacobi" | "ar";
+  record?: string;
   sheet?: string;
 }
 
 export function evaluate(program: Command, io: Io): void {
-  const command = program.command("eval").description("measure a model on scenes it has never seen");
+  const command = program.command("eval").description("measure a model on prompts and scenes it has never seen");
+  geneval(command, io);
   const common = (name: string, what: string, images: number) =>
     modelOptions(command.command(name))
       .description(what)
@@ -29,22 +38,10 @@ export function evaluate(program: Command, io: Io): void {
       .option("--images <count>", "how many scenes", number, images)
       .option("--seed <number>", "which stream of scenes", number, 1000);
 
-  common("captions", "captions whose facts are all right, questions answered right", 200)
+  common("captions", "captions whose facts are all right, questions answered right, speed of writing", 200)
     .addOption(new Option("--decoding <way>", "how text is decoded").choices(["jacobi", "ar"]).default("jacobi"))
-    .action((options: Options) =>
-      measure(options, io, async (model, settings) => {
-        const { facts, yesNo, oneWord, tokensPerSecond, ...more } = await evaluateUnderstanding(model, settings);
-        const percent = ({ share, ci95, of }: typeof facts) =>
-          `${(100 * share).toFixed(1)} % (${ci95.map((x) => (100 * x).toFixed(1)).join(" to ")}, ${of} asked)`;
-        const summary = [
-          `captions with all facts right  ${percent(facts)}`,
-          `yes/no questions right         ${percent(yesNo)}`,
-          `one-word questions right       ${percent(oneWord)}`,
-          `speed                          ${tokensPerSecond.toFixed(0)} tokens/s`,
-        ];
-        return { result: { facts, yesNo, oneWord, tokensPerSecond, ...more }, summary };
-      }),
-    );
+    .option("--record <file>", "keeps every answer (.jsonl); the same command goes on with it")
+    .action((options: Options) => measure(options, io, captions));
 
   common("tokenizer", "what the tokens of a picture keep of it", 200)
     .option("--sheet <file>", "also write originals beside their reconstructions")
@@ -61,51 +58,82 @@ export function evaluate(program: Command, io: Io): void {
     );
 }
 
-type Settings = Parameters<typeof evaluateUnderstanding>[1];
+/** Plain numbers under the names of the measures; their intervals and parts under `details`. */
+async function captions(model: Model, settings: UnderstandingOptions) {
+  const reader = countingReader(model);
+  const { record, images, onProgress } = settings;
+  const both = (offset: number) => (done: number) => onProgress?.(offset + done, 2 * images);
+  const details = await evaluateUnderstanding(reader, { ...settings, onProgress: both(0) });
+  const beside = record && `${record.replace(/\.jsonl$/, "")}.pope.jsonl`;
+  const pope = await evaluatePope(reader, { ...settings, record: beside, onProgress: both(images) });
+  const { facts, yesNo, oneWord, tokensPerSecond, autoregressive } = details;
+  const identical = autoregressive?.identical;
+  const result = {
+    images,
+    facts: facts.share,
+    ci95: facts.ci95,
+    cider: details.cider,
+    ciderD: details.ciderD,
+    yesNo: yesNo.share,
+    oneWord: oneWord.share,
+    pope,
+    tokensPerSecond,
+    tokensPerPass: details.tokensPerPass,
+    slotsPerToken: details.slotsPerToken,
+    // One token at a time is what is compared with.
+    identicalToAutoregressive: identical ? identical.share : 1,
+    autoregressiveTokensPerSecond: autoregressive?.tokensPerSecond ?? tokensPerSecond,
+    details,
+  };
+  const summary = [
+    `captions with all facts right  ${shown(facts)}`,
+    `yes/no questions right         ${shown(yesNo)}`,
+    `one-word questions right       ${shown(oneWord)}`,
+    ...POPE_MODES.map(
+      (mode) => `POPE, ${mode}`.padEnd(31) + `${shown(pope[mode].accuracy)}, F1 ${percent(pope[mode].f1)}`,
+    ),
+    ...(details.cider === undefined
+      ? []
+      : [`CIDEr, CIDEr-D                 ${details.cider.toFixed(2)}, ${details.ciderD!.toFixed(2)}`]),
+    `speed                          ${tokensPerSecond.toFixed(0)} tokens/s, ${details.tokensPerPass.toFixed(2)} a pass`,
+    ...(autoregressive
+      ? [
+          `token by token                 ${autoregressive.tokensPerSecond.toFixed(0)} tokens/s, the same text: ${shown(autoregressive.identical)}`,
+        ]
+      : []),
+  ];
+  return { result, summary };
+}
 
 async function measure(
   options: Options,
   io: Io,
-  work: (model: Model, settings: Settings) => Promise<{ result: object; summary: string[] }>,
+  work: (model: Model, settings: UnderstandingOptions) => Promise<{ result: object; summary: string[] }>,
 ): Promise<void> {
-  const { scenes, images, seed, decoding } = options;
+  const { scenes, images, seed, decoding, record } = options;
   if (!(Number.isInteger(images) && images > 0))
     fail("bad number of images", { expected: "a whole number of at least 1", got: `${images}` });
+  const about = await aboutModel(options.model);
   const model = await openModel(options, io);
   const bar = progressBar(io, "scenes");
   try {
     const onProgress = (done: number, total: number) => bar.show(done, total);
-    const settings = {
+    const { result, summary } = await work(model, {
       atlas: await loadAtlas(),
       domain: DOMAINS[scenes],
       images,
       seed,
       decoding,
+      record,
+      about: { ...about, scenes },
       signal: io.signal,
       onProgress,
-    };
-    const { result, summary } = await work(model, settings);
+    });
     bar.clear();
-    const about = { model: model.config.model, scenes, seed, machine: machine(), commit: commit() };
-    await io.out(options.json ? `${JSON.stringify({ ...result, ...about })}\n` : `${summary.join("\n")}\n`);
+    const report = { ...result, ...about, scenes, seed, decoding, ...circumstances() };
+    await io.out(options.json ? `${JSON.stringify(report)}\n` : `${summary.join("\n")}\n`);
   } finally {
     bar.clear();
     await model.dispose();
-  }
-}
-
-const machine = (): string =>
-  `${os.cpus()[0]?.model.trim() ?? "unknown processor"}, ${os.availableParallelism()} cores, Node ${process.version}`;
-
-/** The commit of the working tree, where there is one. */
-function commit(): string | undefined {
-  try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], {
-      cwd: import.meta.dirname,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }).trim();
-  } catch {
-    return undefined;
   }
 }

@@ -9,7 +9,9 @@ import { gridSide } from "../models/showo/index.ts";
 import {
   type Atlas,
   cannotStage,
+  DOMAINS,
   type Domain,
+  type DomainName,
   type Facts,
   parseFacts,
   type Request,
@@ -99,7 +101,7 @@ const SHOWN_MISTAKES = 12;
 /** Draws, judges and scores. Errors: BAD_INPUT naming the option, ABORTED, a record of another measurement. */
 export async function evaluateGeneval(model: Model, options: GenevalOptions): Promise<GenevalResult> {
   const { requests, perPrompt, seed, steps, guidance, topK, signal, onProgress, detector } = options;
-  const { items, unscored } = readRequests(options.domain, requests, perPrompt);
+  const { items, unscored } = readRequests(options);
   const settings = { requests, perPrompt, seed, steps, guidance, topK, ...options.about };
   const record = openRecord<Drawn>(options.record, settings);
   try {
@@ -154,11 +156,9 @@ export async function evaluateGeneval(model: Model, options: GenevalOptions): Pr
 }
 
 /** Judges scenes drawn of the facts of each prompt, and what the model's tokenizer leaves of them. */
-export async function ceilingsOf(
-  model: Model,
-  { detector, atlas, domain, requests, perPrompt, seed, signal, onProgress }: GenevalOptions,
-): Promise<Ceilings> {
-  const { items } = readRequests(domain, requests, perPrompt);
+export async function ceilingsOf(model: Model, options: GenevalOptions): Promise<Ceilings> {
+  const { detector, atlas, domain, perPrompt, seed, signal, onProgress } = options;
+  const { items } = readRequests(options);
   const side = gridSide(model.config.showo);
   const [scenes, reconstructions] = [new Jury(detector), new Jury(detector)];
   for (const [index, item] of items.entries()) {
@@ -181,7 +181,8 @@ export async function ceilingsOf(
   };
 }
 
-function readRequests(domain: Domain, requests: readonly Request[], perPrompt: number) {
+/** Which prompts can be judged, and why the others cannot. */
+function readRequests({ domain, requests, perPrompt, detector }: GenevalOptions) {
   if (!(Number.isInteger(perPrompt) && perPrompt >= 1 && perPrompt <= 1000))
     fail("bad number of pictures", {
       where: "perPrompt",
@@ -192,7 +193,9 @@ function readRequests(domain: Domain, requests: readonly Request[], perPrompt: n
   const unscored: GenevalResult["unscored"] = [];
   for (const request of requests) {
     const facts = parseFacts(request.prompt, domain);
-    const reason = facts ? cannotStage(facts) : "words or a wording that the scenes of this domain do not have";
+    const reason = facts
+      ? (cannotStage(facts) ?? cannotSee(detector, facts))
+      : "words or a wording that the scenes of this domain do not have";
     if (facts && reason === undefined) items.push({ ...request, facts });
     else unscored.push({ ...request, reason: reason! });
   }
@@ -202,6 +205,15 @@ function readRequests(domain: Domain, requests: readonly Request[], perPrompt: n
       hint: "Choose the domain that the prompts belong to.",
     });
   return { items, unscored };
+}
+
+/** Why the detector cannot judge these facts, or undefined when it can. */
+function cannotSee({ domain: name }: Detector, { groups }: Facts): string | undefined {
+  const known: Domain | undefined = DOMAINS[name as DomainName];
+  const foreign = groups.find(
+    (group) => !known?.classes.includes(group.class) || (group.color && !known.colors.includes(group.color)),
+  );
+  return foreign && `the detector was not trained on a ${foreign.color ?? ""} ${foreign.class}`.replace("  ", " ");
 }
 
 async function redraw(model: Model, { tokens }: Drawn): Promise<Picture[]> {

@@ -29,7 +29,7 @@ export interface Statistics {
 }
 
 /** Pictures that frequencies are counted over. */
-const COUNTED_PICTURES = 2000;
+const COUNTED_PICTURES = 1000;
 
 export function statisticsOf(pictures: readonly (readonly ClassName[])[]): Statistics {
   const counts = new Map<string, number>();

@@ -4,6 +4,8 @@ import type { Spot } from "./place.ts";
 
 /** Cells of a tokenizer, per side of a picture. */
 const CELLS = 8;
+/** Cells that an object is cut into, per side. */
+const BLOB_CELLS = 4;
 const NOISE_VALUES = 65536;
 
 type Spoiler = (values: Float32Array, side: number, rng: Rng) => void;
@@ -13,6 +15,7 @@ const SPOILERS: readonly (readonly [chance: number, Spoiler])[] = [
   [0.4, blur],
   [0.25, halve],
   [0.4, cells],
+  [0.3, fade],
   [0.5, shiftColor],
   [0.4, addNoise],
 ];
@@ -39,6 +42,36 @@ export function scramble(pixels: Uint8Array, rng: Rng): Uint8Array {
         start(to) + row * side * 3,
       );
   return out;
+}
+
+/** What is within a square, in pixels, becomes a blob: its cells in random order, then smoothed until no shape is left. */
+export function ruin(pixels: Uint8Array, { x, y, size }: Spot, rng: Rng): Uint8Array {
+  const side = Math.sqrt(pixels.length / 3);
+  const [from, out] = [Float32Array.from(pixels), pixels.slice()];
+  const cell = size / BLOB_CELLS;
+  const order = rng.shuffle(Array.from({ length: BLOB_CELLS ** 2 }, (_, i) => i));
+  for (let v = 0; v < size; v++)
+    for (let u = 0; u < size; u++) {
+      const source = order[Math.floor(v / cell) * BLOB_CELLS + Math.floor(u / cell)];
+      const row = y + Math.floor(Math.floor(source / BLOB_CELLS) * cell + (v % cell));
+      const column = x + Math.floor((source % BLOB_CELLS) * cell + (u % cell));
+      for (let c = 0; c < 3; c++) from[((y + v) * side + x + u) * 3 + c] = pixels[(row * side + column) * 3 + c];
+    }
+  const times = 3 + rng.int(6);
+  for (let i = 0; i < times; i++) for (const stride of [3, 3 * side]) smooth(from, side, stride);
+  for (let v = y; v < y + size; v++)
+    for (let i = (v * side + x) * 3; i < (v * side + x + size) * 3; i++) out[i] = Math.round(from[i]);
+  return out;
+}
+
+/** The picture moved by whole pixels; its edges are repeated. */
+export function shifted(pixels: Uint8Array, dx: number, dy: number): Uint8Array {
+  const side = Math.sqrt(pixels.length / 3);
+  const within = (i: number) => Math.min(side - 1, Math.max(0, i));
+  return pixels.map((_, i) => {
+    const [x, y] = [Math.floor(i / 3) % side, Math.floor(i / 3 / side)];
+    return pixels[(within(y - dy) * side + within(x - dx)) * 3 + (i % 3)];
+  });
 }
 
 /** A binomial filter of three, along both axes, once or twice. */
@@ -102,6 +135,11 @@ function shiftColor(values: Float32Array, _side: number, rng: Rng): void {
   const gain = Array.from({ length: 3 }, () => 0.9 + 0.2 * rng.uniform());
   const offset = Array.from({ length: 3 }, () => 24 * rng.uniform() - 12);
   for (let i = 0; i < values.length; i++) values[i] = values[i] * gain[i % 3] + offset[i % 3];
+}
+
+/** Everything moves towards the mean colour, by three fifths at most. */
+function fade(values: Float32Array, side: number, rng: Rng): void {
+  coarsen(values, side, { x: 0, y: 0, size: side }, side, 0.6 * rng.uniform());
 }
 
 let noise: Float32Array | undefined;

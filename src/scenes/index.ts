@@ -2,7 +2,7 @@
 export * from "./atlas.ts";
 export { BACKGROUNDS, type BackgroundName } from "./backgrounds.ts";
 export { CLASS_NAMES, CLASSES, type ClassInfo, type ClassName, pluralOf } from "./classes.ts";
-export { degrade, scramble } from "./degrade.ts";
+export { degrade, ruin, scramble, shifted } from "./degrade.ts";
 export * from "./domains.ts";
 export * from "./facts.ts";
 export {

@@ -25,8 +25,10 @@ import {
   type Domain,
   degrade,
   makeScene,
+  ruin,
   type SceneObject,
   scramble,
+  shifted,
   type Task,
 } from "../scenes/index.ts";
 import { pixelsOf } from "./lesson-arrays.ts";
@@ -47,10 +49,14 @@ const TASK_MIX: Partial<Record<Task, number>> = {
   colors: 0.32,
   color_attr: 0.3,
 };
-/** Shares of pictures that are degraded, whose channels are exchanged, whose cells are scrambled. */
+/** Shares of pictures that are degraded, with exchanged channels, off the lattice, scrambled, with one object ruined. */
 const DEGRADED = 0.75;
 const EXCHANGED = 0.2;
+const SHIFTED = 0.5;
 const SCRAMBLED = 0.04;
+const RUINED = 0.2;
+/** Pixels. */
+const MAX_SHIFT = 4;
 /** Deviation of the bump around a centre, in cells. */
 const SPREAD = 0.7;
 const REACH = 2;
@@ -92,7 +98,7 @@ export interface TrainingPicture {
   readonly pixels: Uint8Array;
   readonly width: number;
   readonly height: number;
-  /** What is to be found; nothing in a scrambled picture. */
+  /** What is to be found; not what was ruined. */
   readonly objects: readonly SceneObject[];
   /** Whether colours are what they are called. */
   readonly colored: boolean;
@@ -114,8 +120,19 @@ export function trainingPicture(
   if (rng.uniform() < SCRAMBLED)
     return { ...size, pixels: spoilt(scramble(scene.pixels, rng)), objects: [], colored: false };
   const colored = rng.uniform() >= EXCHANGED;
-  const pixels = colored ? scene.pixels : exchangeChannels(scene.pixels, rng);
-  return { ...size, pixels: spoilt(pixels), objects: scene.objects, colored };
+  let pixels = colored ? scene.pixels : exchangeChannels(scene.pixels, rng);
+  let objects = scene.objects;
+  if (rng.uniform() < RUINED) {
+    const lost = rng.pick(objects);
+    pixels = ruin(pixels, lost, rng);
+    objects = objects.filter((object) => object !== lost);
+  }
+  if (rng.uniform() < SHIFTED) {
+    const [dx, dy] = [0, 0].map(() => rng.int(2 * MAX_SHIFT + 1) - MAX_SHIFT);
+    pixels = shifted(pixels, dx, dy);
+    objects = objects.map((object) => ({ ...object, x: object.x + dx, y: object.y + dy }));
+  }
+  return { ...size, pixels: spoilt(pixels), objects, colored };
 }
 
 /** The three channels in another order, so that a class cannot be known by its colour. */
