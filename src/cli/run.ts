@@ -2,19 +2,47 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { FewstepError } from "../base/index.ts";
+import { convert } from "./convert.ts";
 import { describe } from "./describe.ts";
+import { distill } from "./distill.ts";
+import { doctor } from "./doctor.ts";
 import { evaluate } from "./eval.ts";
 import { extend } from "./extend.ts";
 import { generate } from "./generate.ts";
 import { inpaint } from "./inpaint.ts";
 import { inspect } from "./inspect.ts";
+import { list } from "./list.ts";
+import { pull } from "./pull.ts";
+import { rm } from "./rm.ts";
 import { scenes } from "./scenes.ts";
+import { serve } from "./serve.ts";
 import { type Io, printable } from "./shell/io.ts";
+import { show } from "./show.ts";
 import { start } from "./start.ts";
+import { synth } from "./synth.ts";
 import { train } from "./train.ts";
 
 /** Each adds itself to the program. The order is that of the help text. */
-const COMMANDS = [generate, describe, inpaint, extend, inspect, scenes, train, evaluate, start];
+const COMMANDS = [
+  generate,
+  describe,
+  inpaint,
+  extend,
+  inspect,
+  scenes,
+  train,
+  distill,
+  evaluate,
+  serve,
+  start,
+  pull,
+  list,
+  show,
+  rm,
+  convert,
+  synth,
+  doctor,
+];
 
 export const EXIT = { done: 0, failed: 1, usage: 2, cancelled: 130 } as const;
 

@@ -1,0 +1,71 @@
+/**
+ * The process of one model: loads it, does batches of work one after the other, tells what happens. It ends when the
+ * server does, or when the server kills it, which gives all of its memory back.
+ */
+import { FewstepError, internal } from "../../base/index.ts";
+import { loadModel, type Model } from "../../tasks/index.ts";
+import type { About, Assignment, DescribeWork, EditWork, Failed, FromEngine, GenerateWork, ToEngine } from "../work.ts";
+import { describe } from "./describe.ts";
+import { edit, generateTogether, type Member } from "./draw.ts";
+
+const running = new Map<string, AbortController>();
+let model: Model | undefined;
+
+const say = (message: FromEngine): void => void process.send?.(message, undefined, undefined, () => {});
+
+function failed(error: unknown): Failed {
+  if (error instanceof FewstepError) return { message: error.message, code: error.code, where: error.where };
+  return { message: error instanceof Error ? error.message : String(error), code: "INTERNAL" };
+}
+
+function aboutOf({ config }: Model): About {
+  const { showo, magvit, defaults, text, words } = config;
+  return {
+    resolution: magvit.resolution,
+    grid: Math.sqrt(showo.imageTokens),
+    codebook: showo.codebookSize,
+    defaults: { steps: defaults.steps, guidance: defaults.guidance },
+    question: text.captionQuestion,
+    maxTokens: text.maxTokens ?? showo.maxTextTokens,
+    words,
+  };
+}
+
+async function load({ source, threads }: Extract<ToEngine, { kind: "load" }>): Promise<void> {
+  try {
+    // This process is the engine's own: nobody else's event loop is blocked.
+    model = await loadModel(source, { threads, host: "inline" });
+    say({ kind: "ready", about: aboutOf(model) });
+  } catch (error) {
+    say({ kind: "unloadable", error: failed(error) });
+  }
+}
+
+async function run(batch: readonly Assignment[]): Promise<void> {
+  const loaded = model ?? internal("work came before the model");
+  const members = batch.map(({ id, work }): Member<Assignment["work"]> => {
+    const controller = new AbortController();
+    running.set(id, controller);
+    return {
+      work,
+      signal: controller.signal,
+      tell: (event) => say({ kind: "event", id, event }),
+      fail: (error) => say({ kind: "failed", id, error: failed(error) }),
+    };
+  });
+  const [{ work }] = batch;
+  if (work.task === "generate") await generateTogether(loaded, members as Member<GenerateWork>[]);
+  else if (work.task === "edit") await edit(loaded, members[0] as Member<EditWork>);
+  else await describe(loaded, members[0] as Member<DescribeWork>);
+  running.clear();
+  say({ kind: "idle" });
+}
+
+process.on("message", (message: ToEngine) => {
+  if (message.kind === "load") void load(message);
+  else if (message.kind === "run") void run(message.batch);
+  else running.get(message.id)?.abort();
+});
+process.on("disconnect", () => process.exit());
+// Ctrl-C in a terminal reaches this process too; the server decides when it ends.
+process.on("SIGINT", () => {});
