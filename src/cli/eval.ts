@@ -2,7 +2,6 @@
 import { type Command, Option } from "commander";
 import { fail } from "../base/index.ts";
 import {
-  countingReader,
   evaluatePope,
   evaluateTokenizer,
   evaluateUnderstanding,
@@ -60,12 +59,11 @@ export function evaluate(program: Command, io: Io): void {
 
 /** Plain numbers under the names of the measures; their intervals and parts under `details`. */
 async function captions(model: Model, settings: UnderstandingOptions) {
-  const reader = countingReader(model);
   const { record, images, onProgress } = settings;
   const both = (offset: number) => (done: number) => onProgress?.(offset + done, 2 * images);
-  const details = await evaluateUnderstanding(reader, { ...settings, onProgress: both(0) });
+  const details = await evaluateUnderstanding(model, { ...settings, onProgress: both(0) });
   const beside = record && `${record.replace(/\.jsonl$/, "")}.pope.jsonl`;
-  const pope = await evaluatePope(reader, { ...settings, record: beside, onProgress: both(images) });
+  const pope = await evaluatePope(model, { ...settings, record: beside, onProgress: both(images) });
   const { facts, yesNo, oneWord, tokensPerSecond, autoregressive } = details;
   const identical = autoregressive?.identical;
   const result = {

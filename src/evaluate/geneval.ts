@@ -15,6 +15,7 @@ import {
   type Facts,
   parseFacts,
   type Request,
+  scenePixels,
   stageScene,
   TASKS,
   type Task,
@@ -124,9 +125,10 @@ export async function evaluateGeneval(model: Model, options: GenevalOptions): Pr
       } else {
         const how = { n: perPrompt, seed: first, steps, guidance, topK, signal };
         const { images, timings } = await model.generateImage(item.prompt, how);
-        record.add(index, { tokens: images.map(({ tokens }) => [...tokens]), milliseconds: Math.round(timings.total) });
+        const fresh = { tokens: images.map(({ tokens }) => [...tokens]), milliseconds: Math.round(timings.total) };
+        record.add(index, fresh);
         pictures = [...images];
-        milliseconds += timings.total;
+        milliseconds += fresh.milliseconds;
       }
       for (const [i, drawn] of pictures.entries()) {
         const { right, reason = "" } = await jury.see(item, drawn);
@@ -160,11 +162,11 @@ export async function ceilingsOf(model: Model, options: GenevalOptions): Promise
   const { detector, atlas, domain, perPrompt, seed, signal, onProgress } = options;
   const { items } = readRequests(options);
   const side = gridSide(model.config.showo);
+  const pixels = scenePixels(model.config.magvit.resolution);
   const [scenes, reconstructions] = [new Jury(detector), new Jury(detector)];
   for (const [index, item] of items.entries()) {
     for (let i = 0; i < perPrompt; i++) {
       throwIfAborted(signal);
-      const pixels = model.config.magvit.resolution;
       const scene = stageScene(atlas, domain, item.facts, { seed, index: index * perPrompt + i, pixels });
       const original = picture(scene.width, scene.height, scene.pixels);
       await scenes.see(item, original);

@@ -31,7 +31,6 @@ export {
   saysYes,
   statisticsOf,
 } from "./pope.ts";
-export { countingReader } from "./slots.ts";
 export { evaluateTokenizer, type TokenizerOptions, type TokenizerQuality } from "./tokenizer.ts";
 export {
   evaluateUnderstanding,

@@ -3,7 +3,7 @@
  * dog in the image? As many classes that are absent as are present, the absent ones chosen in three ways.
  */
 import { fail, Rng, throwIfAborted } from "../base/index.ts";
-import { type ClassName, makeScene, sketchScene, withArticle } from "../scenes/index.ts";
+import { type ClassName, makeScene, scenePixels, sketchScene, withArticle } from "../scenes/index.ts";
 import { type Share, shareOf } from "./interval.ts";
 import { openRecord } from "./record.ts";
 import type { Reader, UnderstandingOptions } from "./understanding.ts";
@@ -93,7 +93,7 @@ export async function evaluatePope(model: Reader, options: UnderstandingOptions)
     ...new Set(sketchScene(domain, { seed, index, split }).objects.map((object) => object.class)),
   ];
   const statistics = statisticsOf(Array.from({ length: COUNTED_PICTURES }, (_, index) => classesAt(index)));
-  const pixels = model.config.magvit.resolution;
+  const pixels = scenePixels(model.config.magvit.resolution);
   const answers: Record<PopeMode, { present: boolean; yes: boolean }[]> = { random: [], popular: [], adversarial: [] };
   const record = openRecord<{ yes: ClassName[] }>(options.record, { seed, split, decoding, ...options.about });
   try {

@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { captionOf, DOMAINS, type Facts, factsOf, loadAtlas, makeScene, type Scene } from "../scenes/index.ts";
+import { cider } from "./cider.ts";
 import { evaluateUnderstanding, type Reader } from "./understanding.ts";
 
 const atlas = await loadAtlas();
@@ -117,4 +121,53 @@ test("progress counts scenes, and an aborted signal ends it", async () => {
   const run = evaluateUnderstanding(reader(truth), { ...settings, onProgress, signal: control.signal });
   await expect(run).rejects.toMatchObject({ code: "ABORTED" });
   expect(seen).toEqual([1 / IMAGES, 2 / IMAGES, 3 / IMAGES]);
+});
+
+test("captions are compared with those written token by token, in text, speed and slots", async () => {
+  const model: Reader = {
+    config: { magvit: { resolution: 64 } },
+    async describe({ data }, question, { decoding } = {}) {
+      const index = scenes.findIndex(({ pixels }) => Buffer.compare(pixels, data) === 0);
+      const text = truth(scenes[index], question);
+      if (decoding === "ar")
+        return { text: index < 3 ? "a dog" : text, tokens: 6, passes: 6, timings: { total: 9, text: 6 }, slots: 6 };
+      return { text, tokens: 6, passes: 2, timings: { total: 4, text: 3 }, slots: 21 };
+    },
+  };
+  const result = await evaluateUnderstanding(model, settings);
+  expect(result).toMatchObject({ tokensPerPass: 3, slotsPerToken: 3.5 });
+  expect(result.autoregressive).toMatchObject({ identical: { right: IMAGES - 3, of: IMAGES } });
+  expect(result.tokensPerSecond).toBeCloseTo(2000);
+  expect(result.autoregressive!.tokensPerSecond).toBeCloseTo(1000);
+  const captions = scenes.map((scene) => scene.caption);
+  expect(result.cider).toBeCloseTo(
+    cider(
+      captions,
+      captions.map((c) => [c]),
+    ).cider,
+    12,
+  );
+  expect(result.cider).toBeGreaterThan(9);
+  const alone = await evaluateUnderstanding(model, { ...settings, decoding: "ar" });
+  expect(alone.autoregressive).toBeUndefined();
+  expect(alone.facts.right).toBe(IMAGES - 3);
+});
+
+test("what was asked is not asked again, and comes to the same", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fewstep-reading-"));
+  const record = join(folder, "captions.jsonl");
+  let asked = 0;
+  const model = reader((scene, question) => {
+    asked++;
+    return truth(scene, question);
+  });
+  const whole = await evaluateUnderstanding(model, settings);
+  asked = 0;
+  await evaluateUnderstanding(model, { ...settings, images: 15, record });
+  expect(await evaluateUnderstanding(model, { ...settings, record })).toEqual(whole);
+  // A caption in two ways and every question, once for each picture; two captions before each of two measurements.
+  expect(asked).toBe(scenes.reduce((n, { questions }) => n + 2 + questions.length, 4));
+  const other = evaluateUnderstanding(model, { ...settings, record, seed: 6 });
+  await expect(other).rejects.toThrow(/records another measurement/);
+  rmSync(folder, { recursive: true });
 });

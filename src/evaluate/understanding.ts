@@ -12,6 +12,7 @@ import {
   type Scene,
   type Split,
   sameFacts,
+  scenePixels,
 } from "../scenes/index.ts";
 import type { DescribeOptions, TextResult } from "../tasks/index.ts";
 import { cider } from "./cider.ts";
@@ -24,7 +25,7 @@ export interface Reader {
   describe(picture: Picture, question?: string, options?: DescribeOptions): PromiseLike<Reading>;
 }
 
-/** An answer; `slots` are those that the model evaluated, where they are counted (see `countingReader`). */
+/** An answer; `slots` are those that the model evaluated, where they are counted. */
 export type Reading = Pick<TextResult, "text" | "tokens" | "passes" | "timings"> & { slots?: number };
 
 export interface UnderstandingOptions {
@@ -34,6 +35,8 @@ export interface UnderstandingOptions {
   seed: number;
   split?: Split;
   decoding?: "jacobi" | "ar";
+  /** How answers are written besides, such as the block or a drafter. */
+  reading?: DescribeOptions;
   /** Writes every caption once more token by token, to compare text and speed. Default: where decoding is another. */
   compare?: boolean;
   /** A .jsonl file that keeps every answer: measured again it goes on where it was. */
@@ -99,14 +102,21 @@ export async function evaluateUnderstanding(model: Reader, options: Understandin
   const mistakes: Understanding["mistakes"] = [];
   const entries: Entry[] = [];
   const references: string[] = [];
-  const pixels = model.config.magvit.resolution;
+  const pixels = scenePixels(model.config.magvit.resolution);
+  const how = { compare, reading: { ...options.reading, decoding, seed, signal } };
+  let warm = false;
   const record = openRecord<Entry>(options.record, { seed, split, decoding, compare, ...options.about });
   try {
     for (let index = 0; index < images; index++) {
       throwIfAborted(signal);
       const scene = makeScene(atlas, domain, { seed, index, split, pixels });
       let entry = record.known(index);
-      if (!entry) record.add(index, (entry = await readScene(model, scene, { decoding, compare, seed, signal })));
+      if (!entry) {
+        // What is compiled and measured on first use must not count as time for writing.
+        if (!warm) await readScene(model, { ...scene, questions: [] }, how);
+        warm = true;
+        record.add(index, (entry = await readScene(model, scene, how)));
+      }
       entries.push(entry);
       references.push(scene.caption);
 
@@ -157,17 +167,18 @@ export async function evaluateUnderstanding(model: Reader, options: Understandin
 async function readScene(
   model: Reader,
   scene: Scene,
-  { compare, ...how }: { decoding: "jacobi" | "ar"; compare: boolean; seed: number; signal?: AbortSignal },
+  { compare, reading }: { compare: boolean; reading: DescribeOptions },
 ): Promise<Entry> {
   const shown = { width: scene.width, height: scene.height, data: scene.pixels };
-  const write = async (decoding: "jacobi" | "ar", question?: string): Promise<Written> => {
-    const { text, tokens, passes, timings, slots } = await model.describe(shown, question, { ...how, decoding });
+  const write = async (options: DescribeOptions, question?: string): Promise<Written> => {
+    const { text, tokens, passes, timings, slots } = await model.describe(shown, question, options);
     return { text: text.trim(), tokens, passes, milliseconds: timings.text, slots };
   };
-  const caption = await write(how.decoding);
-  const autoregressive = compare ? await write("ar") : undefined;
+  const caption = await write(reading);
+  const { seed, signal } = reading;
+  const autoregressive = compare ? await write({ decoding: "ar", seed, signal }) : undefined;
   const answers: string[] = [];
-  for (const { question } of scene.questions) answers.push((await write(how.decoding, question)).text);
+  for (const { question } of scene.questions) answers.push((await write(reading, question)).text);
   return { caption, autoregressive, answers };
 }
 

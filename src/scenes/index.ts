@@ -18,5 +18,5 @@ export { COLOR_NAMES, COLORS, type Color } from "./recolor.ts";
 export { makeScene, type Scene, type SceneOptions, type Sketch, sketchScene } from "./scene.ts";
 export { type Picture, sheet } from "./sheet.ts";
 export { heldOutColors, heldOutPairs, isColorHeldOut, isPairHeldOut, type Split } from "./splits.ts";
-export { cannotStage, type Staged, type StageOptions, stageScene } from "./stage.ts";
+export { cannotStage, type Staged, type StageOptions, scenePixels, stageScene } from "./stage.ts";
 export { words } from "./words.ts";

@@ -26,6 +26,9 @@ export interface StageOptions {
 
 const MAX_TRIES = 1000;
 
+/** Side of the scenes to show to a model that sees pictures of `resolution` pixels: the largest that fits, 64 at least. */
+export const scenePixels = (resolution: number): number => UNITS * Math.max(1, Math.floor(resolution / UNITS));
+
 /** Why no scene can show these facts, or undefined when they can. */
 export function cannotStage({ groups }: Facts): string | undefined {
   for (const { class: name, color } of groups)
