@@ -1,6 +1,7 @@
 /** Networks and whole models. One folder per network; import those by their folder. */
 export { home, modelsHome } from "./home.ts";
 export * from "./load.ts";
+export { type MeasureOptions, measurePlan } from "./measure.ts";
 export { availableMemory, checkMemory, estimateMemory, type MemoryEstimate, programBytes } from "./memory.ts";
 export { type ModelConfig, modelConfigOf } from "./model-config.ts";
 export { openWeights } from "./open-weights.ts";

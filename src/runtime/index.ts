@@ -2,6 +2,7 @@
 import { createHost } from "./host.ts";
 import type { CompileOptions, HostKind, Model, Program } from "./program.ts";
 
+export { DEVICES, type DeviceName, type DeviceReport, ortVersion, probeDevices } from "./devices.ts";
 export type { Place, Places } from "./held.ts";
 export { createHost } from "./host.ts";
 export { openSession } from "./inline.ts";

@@ -5,7 +5,7 @@ export { type BodyInputs, positionsFrom, rotary, showoBody, showoHead, showoLaye
 export { encodePrefix, type ImageRequest, imagePredictor, type Prefix } from "./image-predictor.ts";
 export { type Kernels, type KeyValue, packedKernels, plainKernels } from "./kernels.ts";
 export * from "./masks.ts";
-export { cacheBytes, causalRows, type PackedOptions, type PackedShowo, packedShowo } from "./packed.ts";
+export { type CacheUser, cacheBytes, causalRows, type PackedOptions, type PackedShowo, packedShowo } from "./packed.ts";
 export * from "./packed-graphs.ts";
 export { packedPrograms, type ShowoPrograms, showoPrograms, type Weights } from "./programs.ts";
 export * from "./sequence.ts";
