@@ -13,6 +13,8 @@ export {
 } from "./contract.ts";
 export * from "./extend.ts";
 export * from "./jacobi.ts";
+export * from "./jacobi-draft.ts";
+export * from "./jacobi-window.ts";
 export * from "./likely.ts";
 export * from "./masked.ts";
 export * from "./noise.ts";

@@ -5,6 +5,8 @@ export interface Tolerance {
   /** Allowed: |got - want| <= atol + rtol * |want|. Both 0 asks for equal values. */
   readonly atol: number;
   readonly rtol: number;
+  /** Share of the values that may be further off (default 0). */
+  readonly badFraction?: number;
 }
 
 export interface Comparison {
@@ -47,7 +49,7 @@ export function compare(field: string, got: Values, want: NdArray, tolerance: To
     if (!(ratio <= worst.ratio)) worst = { ratio: Number.isNaN(ratio) ? Infinity : ratio, error, allowed, at };
   }
   const { ratio, error, allowed, at } = worst;
-  if (!wrong) return { field, exact, ratio, error, allowed };
+  if (wrong <= (tolerance.badFraction ?? 0) * data.length) return { field, exact, ratio, error, allowed };
   const example = `${Number(data[at])} where ${Number(want.data[at])} is recorded, at ${at} of [${want.shape}]`;
   return {
     field,

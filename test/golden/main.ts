@@ -1,13 +1,13 @@
-/** `npm run golden -- FOLDER [--filter TEXT]`: checks a folder of golden vectors, one line per case. */
+/** `npm run golden -- FOLDER [--filter TEXT] [--slow]`: checks a folder of golden vectors, one line per case. */
 import { parseArgs } from "node:util";
 import { runGolden } from "./run.ts";
 
-const USAGE = "usage: npm run golden -- FOLDER [--filter TEXT]";
+const USAGE = "usage: npm run golden -- FOLDER [--filter TEXT] [--slow]";
 
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { filter: { type: "string" }, help: { type: "boolean", short: "h" } },
+    options: { filter: { type: "string" }, slow: { type: "boolean" }, help: { type: "boolean", short: "h" } },
   });
   if (values.help || positionals.length !== 1) {
     console.log(USAGE);
@@ -15,6 +15,7 @@ async function main(): Promise<number> {
   }
   const results = await runGolden(positionals[0], {
     filter: values.filter,
+    slow: values.slow,
     onResult: ({ id, ok, report }) => console.log(`${ok ? "ok  " : "FAIL"} ${id.padEnd(28)} ${oneLine(report)}`),
   });
   const failed = results.filter(({ ok }) => !ok).length;

@@ -71,16 +71,17 @@ const manifest = z.object({
 });
 export type Manifest = z.infer<typeof manifest>;
 
-/** Errors: NOT_FOUND without a manifest, BAD_FILE naming the first entry that does not fit. */
-export function readManifest(folder: string): Manifest {
+const bad = (what: string, where: string, got: string): FewstepError =>
+  fail(what, { where, got, code: "BAD_FILE", hint: "Name a folder of golden vectors of Show-o or VAR." });
+
+/** The parsed manifest of a folder of any layout. Errors: NOT_FOUND without one, BAD_FILE. */
+export function readManifestJson(folder: string): unknown {
   const where = join(folder, "manifest.json");
-  const bad = (what: string, got: string): FewstepError =>
-    fail(what, { where, got, code: "BAD_FILE", hint: "Name a folder of golden vectors of Show-o." });
   let text: string;
   try {
     text = readFileSync(where, "utf8");
   } catch (cause) {
-    fail("there is no manifest to read", {
+    return fail("there is no manifest to read", {
       where,
       cause,
       got: (cause as Error).message,
@@ -88,14 +89,18 @@ export function readManifest(folder: string): Manifest {
       hint: "Name a folder of golden vectors: npm run golden -- test/golden-data/show-o",
     });
   }
-  let json: unknown;
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
-    throw bad("the manifest is not JSON", (cause as Error).message);
+    throw bad("the manifest is not JSON", where, (cause as Error).message);
   }
-  const parsed = manifest.safeParse(json);
+}
+
+/** A manifest of Show-o. Errors: as `readManifestJson`, and BAD_FILE naming the first entry that does not fit. */
+export function readManifest(folder: string): Manifest {
+  const parsed = manifest.safeParse(readManifestJson(folder));
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0];
-  throw bad("this is not a manifest of golden vectors", `${path.join(".") || "the whole"}: ${message}`);
+  const what = "this is not a manifest of golden vectors";
+  throw bad(what, join(folder, "manifest.json"), `${path.join(".") || "the whole"}: ${message}`);
 }

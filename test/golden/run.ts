@@ -14,7 +14,8 @@ import { realsize } from "./groups/realsize.ts";
 import { sampling } from "./groups/sampling.ts";
 import { textToImage } from "./groups/text-to-image.ts";
 import { training } from "./groups/training.ts";
-import type { CaseEntry } from "./manifest.ts";
+import { type CaseEntry, readManifestJson } from "./manifest.ts";
+import { isVarManifest, runVarGolden } from "./var/run.ts";
 
 const GROUPS: Readonly<Record<string, Checks>> = {
   prompting,
@@ -39,11 +40,19 @@ export interface CaseResult {
 export interface RunOptions {
   /** Part of the ids to run. */
   filter?: string;
+  /** Run cases of published sizes too, which take gigabytes and minutes. */
+  slow?: boolean;
   onResult?(result: CaseResult): void;
 }
 
-/** Errors: no such folder, not a golden folder, a filter that fits no case. Everything else is a failed case. */
-export async function runGolden(path: string, { filter = "", onResult }: RunOptions = {}): Promise<CaseResult[]> {
+/**
+ * A folder of Show-o or of VAR. Errors: no such folder, not a golden folder, a filter that fits no case. Everything else
+ * is a failed case.
+ */
+export async function runGolden(path: string, options: RunOptions = {}): Promise<CaseResult[]> {
+  const { filter = "", slow = false, onResult } = options;
+  const json = readManifestJson(path);
+  if (isVarManifest(json)) return runVarGolden(path, json, { filter, slow, summary, onResult });
   const folder = openFolder(path);
   try {
     const entries = folder.entries.filter(({ id }) => id.includes(filter));

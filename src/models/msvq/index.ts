@@ -14,3 +14,4 @@ export {
 export { type Encoded, type MsvqOptions, type MsvqPrograms, msvqPrograms } from "./programs.ts";
 export * from "./quantizer.ts";
 export { type ResampleMode, resample, resampleMatrix, resamplePlane } from "./resample.ts";
+export { MSVQ_IGNORED, msvqParameters } from "./weights.ts";

@@ -1,6 +1,8 @@
 /** VAR: a transformer that draws a class scale by scale. */
 export * from "./config.ts";
+export * from "./edit.ts";
 export * from "./graph.ts";
 export * from "./predictor.ts";
 export * from "./programs.ts";
 export type { Smooth } from "./smooth.ts";
+export { varBuffers, varParameters } from "./weights.ts";

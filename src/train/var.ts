@@ -1,0 +1,154 @@
+/**
+ * Trains next-scale transformers: from scratch by teacher forcing, a drafter on the scales it drafts, a refiner by the
+ * logits of a larger model (VAR spec sections 7 and 8).
+ */
+import { i64, type NdArray, Rng } from "../base/index.ts";
+import { type Graph, reshape, slice, stopGradient, type Tensor } from "../graph/index.ts";
+import { type MsvqPrograms, scaleOffsets, tokenCount } from "../models/msvq/index.ts";
+import { teacherForced, type VarConfig, varParameters } from "../models/var/index.ts";
+
+import type { Arrays } from "../runtime/index.ts";
+import type { LabelledSource } from "./labelled.ts";
+import { pixelsOf } from "./lesson-arrays.ts";
+import type { TrainTask } from "./loop.ts";
+import { distillation, tokenLoss } from "./var-losses.ts";
+import { drawClasses } from "./var-samples.ts";
+import { startWeights } from "./var-start.ts";
+
+export interface VarTraining {
+  config: VarConfig;
+  batchSize: number;
+  /** Share of pictures whose class is not told, for guidance. */
+  labelDropout: number;
+  seed: number;
+  /** Start from these instead of from scratch. */
+  weights?: Arrays;
+  /** Learn the first scales alone: a drafter of so many. */
+  scales?: number;
+}
+
+/** What learning has in common: pictures as tokens, some of them without their class. */
+function lessons(
+  { config, batchSize, labelDropout, seed }: VarTraining,
+  tokenizer: MsvqPrograms,
+  source: LabelledSource,
+) {
+  return async (
+    step: number,
+    micro: number,
+    micros = 1,
+  ): Promise<{ labels: NdArray; ids: NdArray; inputs: NdArray }> => {
+    const first = (step * micros + micro) * batchSize;
+    const pictures = source.pictures(first, batchSize, "train");
+    const { ids, inputs } = await tokenizer.encode(pixelsOf(pictures));
+    const rng = new Rng(seed, first);
+    const labels = pictures.map(({ label }) => (rng.uniform() < labelDropout ? config.classes : label));
+    return { labels: i64([batchSize], labels), ids, inputs };
+  };
+}
+
+/** Weight decay leaves out biases, places, levels and scales (VAR spec section 7). */
+export const varDecays = (name: string, shape: readonly number[]): boolean =>
+  shape.length >= 2 && !name.endsWith("bias") && !/pos_start|pos_1LC|lvl_embed|ada_gss|scale_mul/.test(name);
+
+/** Cross entropy on the tokens of all scales, or of the first ones. `micros`: batches a step, as given to `train`. */
+export function varTask(
+  training: VarTraining,
+  tokenizer: MsvqPrograms,
+  source: LabelledSource,
+  { about, micros = 1 }: { about: unknown; micros?: number },
+): TrainTask {
+  const { config, batchSize, scales = config.sides.length } = training;
+  const offsets = scaleOffsets(config);
+  const [first, length] = [offsets[1], offsets[scales]];
+  const next = lessons(training, tokenizer, source);
+  return {
+    name: "var",
+    config: about,
+    batchSize,
+    build(graph: Graph) {
+      const { labels, ids, inputs } = taught(graph, config, batchSize, length);
+      const logits = teacherForced(config, { labels, inputs, length });
+      const own = offsets[scales] - offsets[scales - 1];
+      const tail = tokenLoss(slice(logits, 1, length - own), slice(ids, 1, length - own));
+      return { loss: tokenLoss(logits, ids), metrics: { tail } };
+    },
+    async batch(step, micro) {
+      const { labels, ids, inputs } = await next(step, micro, micros);
+      return {
+        labels,
+        ids: firstTokens(ids, length),
+        ...(length > first && { inputs: firstTokens(inputs, length - first) }),
+      };
+    },
+    weights: training.weights ?? startWeights(config, varParameters(config), training.seed),
+    decays: varDecays,
+    sample: (weights, _step, dir) => drawClasses({ config, weights, scales }, tokenizer, source, `${dir}/classes.png`),
+  };
+}
+
+export interface RefinerTraining extends VarTraining {
+  teacher: { config: VarConfig; weights: Arrays };
+  /** First scale that is learnt: 0 for the first stage, the number of drafted scales for the second. */
+  from: number;
+}
+
+/** Scope of the frozen teacher in the graph. */
+const TEACHER = "teacher";
+
+/** A refiner learns what the teacher would say at the scales from `from` on, given the same coarser scales. */
+export function refinerTask(
+  training: RefinerTraining,
+  tokenizer: MsvqPrograms,
+  source: LabelledSource,
+  { about, micros = 1 }: { about: unknown; micros?: number },
+): TrainTask {
+  const { config, batchSize, teacher, from } = training;
+  const length = tokenCount(config);
+  const last = length - scaleOffsets(config)[from];
+  const next = lessons(training, tokenizer, source);
+  const start = training.weights ?? startWeights(config, varParameters(config), training.seed);
+  const prefixed = Object.entries(teacher.weights).map(([name, value]) => [`${TEACHER}.${name}`, value]);
+  return {
+    name: "refiner",
+    config: about,
+    batchSize,
+    build(graph: Graph) {
+      const { labels, ids, inputs } = taught(graph, config, batchSize, length);
+      const rows = (logits: Tensor) => reshape(logits, [batchSize * last, config.codebookSize]);
+      const logits = teacherForced(config, { labels, inputs, last });
+      const told = graph.scope(TEACHER, () => teacherForced(teacher.config, { labels, inputs, last }));
+      const tail = tokenLoss(logits, slice(ids, 1, length - last));
+      return { loss: distillation(rows(logits), rows(stopGradient(told))), metrics: { tail } };
+    },
+    async batch(step, micro) {
+      const { labels, ids, inputs } = await next(step, micro, micros);
+      return { labels, ids, inputs };
+    },
+    weights: { ...start, ...Object.fromEntries(prefixed) },
+    frozen: (name) => name.startsWith(`${TEACHER}.`),
+    decays: varDecays,
+    sample: (weights, _step, dir) => drawClasses({ config, weights }, tokenizer, source, `${dir}/classes.png`),
+  };
+}
+
+function taught(graph: Graph, config: VarConfig, batch: number, length: number) {
+  const first = config.sides[0] ** 2;
+  return {
+    labels: graph.input("labels", "int64", [batch]),
+    ids: graph.input("ids", "int64", [batch, length]),
+    inputs: length > first ? graph.input("inputs", "float32", [batch, length - first, config.zChannels]) : undefined,
+  };
+}
+
+/** The first `count` tokens of each row of [B, L] or [B, L, Z]. */
+function firstTokens<A extends NdArray>(array: A, count: number): A {
+  const [batch, length, ...rest] = array.shape;
+  if (length === count) return array;
+  const width = rest.reduce((a, b) => a * b, 1);
+  const { data } = array as NdArray<"float32">;
+  const out = data.slice(0, batch * count * width);
+  for (let b = 0; b < batch; b++)
+    out.set(data.subarray(b * length * width, (b * length + count) * width), b * count * width);
+  return { ...array, shape: [batch, count, ...rest], data: out };
+}
