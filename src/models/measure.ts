@@ -3,7 +3,7 @@ import { f32, throwIfAborted } from "../base/index.ts";
 import { createHost, type HostKind } from "../runtime/index.ts";
 import { locateModel } from "./load.ts";
 import { openPacked } from "./packed-model.ts";
-import { bestWindow, type Costs, fewRowsOf, geometricSettled, type Plan, WINDOWS, writePlan } from "./plan.ts";
+import { bestWindow, type Costs, fewRowsOf, geometricSettled, type Plan, passCosts, WINDOWS, writePlan } from "./plan.ts";
 import type { CacheUser, PackedDType } from "./showo/index.ts";
 
 /** Rows of a picture and a question that text is decoded behind. */
@@ -67,7 +67,7 @@ export async function measurePlan(
     costs[dtype] = await costsOf(folder, dtype, options, () => options.onProgress?.(++done, total));
   const [first, second = first] = dtypes.map((dtype) => costs[dtype]!);
   const fewRows = fewRowsOf(first, second);
-  const best = Object.fromEntries(WINDOWS.map((w) => [w, w <= fewRows ? second[w] : first[w]]));
+  const best = passCosts({ fewRows, costs }, dtypes);
   const plan = { fewRows, textBlock: bestWindow(best, geometricSettled(ACCEPTANCE)), costs };
   await writePlan(folder, dtypes, plan);
   return plan;

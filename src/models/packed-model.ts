@@ -5,7 +5,7 @@ import { fail } from "../base/index.ts";
 import type { Host, Program } from "../runtime/index.ts";
 import { availableMemory, checkMemory, estimateMemory } from "./memory.ts";
 import type { ModelConfig } from "./model-config.ts";
-import { readPlan } from "./plan.ts";
+import { passCosts, readPlan } from "./plan.ts";
 import { DTYPES, type PackedDType, type PackedShowo, packedShowo, partFile } from "./showo/index.ts";
 
 /**
@@ -70,7 +70,7 @@ export function openPacked(
   };
   return packedShowo(config.showo, {
     host,
-    textBlock: plan?.textBlock,
+    passCosts: plan && passCosts(plan, dtypes),
     open(part, rows) {
       const dtype = part === "body" && rows <= few ? dtypes.at(-1)! : dtypes[0];
       return open(partFile(part, dtype), dtype);

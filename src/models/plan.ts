@@ -48,6 +48,12 @@ export async function writePlan(folder: string, dtypes: readonly PackedDType[], 
 /** Windows that are measured. */
 export const WINDOWS = [1, 2, 4, 8, 16, 32, 64] as const;
 
+/** What a pass costs when the plan chooses the weights. */
+export function passCosts({ fewRows, costs }: Pick<Plan, "fewRows" | "costs">, dtypes: readonly PackedDType[]): Costs {
+  const [first = {}, second = first] = dtypes.map((dtype) => costs[dtype]);
+  return Object.fromEntries(WINDOWS.map((w) => [w, w <= fewRows ? second[w] : first[w]]));
+}
+
 /** The largest window up to which the second weights are the faster ones. */
 export const fewRowsOf = (first: Costs, second: Costs): number =>
   WINDOWS.filter((w) => second[w] < first[w]).reduce<number>((most, w) => Math.max(most, w), 0);

@@ -7,6 +7,7 @@ export { type Kernels, type KeyValue, packedKernels, plainKernels } from "./kern
 export * from "./masks.ts";
 export { type CacheUser, cacheBytes, causalRows, type PackedOptions, type PackedShowo, packedShowo } from "./packed.ts";
 export * from "./packed-graphs.ts";
+export { type PassCost, textPassCost } from "./pass-cost.ts";
 export { packedPrograms, type ShowoPrograms, showoPrograms, type Weights } from "./programs.ts";
 export * from "./sequence.ts";
 export { type TextPredictor, type TextRequest, textPredictor } from "./text-predictor.ts";

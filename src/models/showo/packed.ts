@@ -30,8 +30,8 @@ export interface PackedShowo {
   use<T>(user: CacheUser, rows: number, work: (cache: CacheRows) => Promise<T>): Promise<T>;
   /** Logits [M, columns] of hidden states [M, D]. */
   head(of: "image" | "text", hidden: Float32Array): Promise<Float32Array>;
-  /** Tokens that a round of text decoding corrects at once on this machine; undefined: not measured. */
-  textBlock?: number;
+  /** Milliseconds of a pass over so many text slots on this machine; undefined: not measured. */
+  passCosts?: Readonly<Record<number, number>>;
   /** Remembered across requests: the hidden states of an empty prompt and an undecided picture. */
   undecided?: Float32Array;
   dispose(): Promise<void>;
@@ -41,13 +41,13 @@ export interface PackedOptions {
   host: Host;
   /** Opens a part; the body that runs `rows` tokens best. */
   open: (part: PackedPart, rows: number) => Promise<Program>;
-  textBlock?: number;
+  passCosts?: Readonly<Record<number, number>>;
 }
 
 /** Room for more rows than asked, so that a cache seldom grows. */
 const SPARE_ROWS = 64;
 
-export function packedShowo(config: ShowoConfig, { host, open, textBlock }: PackedOptions): PackedShowo {
+export function packedShowo(config: ShowoConfig, { host, open, passCosts }: PackedOptions): PackedShowo {
   const { layers, hiddenSize, heads } = config;
   const parts = Array.from({ length: layers }, (_, l) => (["k", "v"] as const).map((part) => ({ part, l }))).flat();
   let memory: Held | undefined;
@@ -98,7 +98,7 @@ export function packedShowo(config: ShowoConfig, { host, open, textBlock }: Pack
 
   return {
     config,
-    textBlock,
+    passCosts,
     use(user, rows, work) {
       const turn = queue.then(async () => {
         await take(user, rows);
