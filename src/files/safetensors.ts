@@ -2,9 +2,9 @@
  * Reads safetensors: a length, a JSON header, raw little-endian tensors. Everything the header claims is checked before
  * anything is allocated. Knows no model.
  */
-import fs from "node:fs";
 import { fail, type NdArray, nd } from "../base/index.ts";
 import { explain } from "./errno.ts";
+import { fs } from "./fs.ts";
 import { fromBfloat16, widen } from "./half.ts";
 import { type Readable, readHeader, type StoredDType, type TensorInfo } from "./safetensors-header.ts";
 

@@ -1,23 +1,10 @@
-/** Picture files to pixels and back, through sharp (loaded when first used). Writes no files: it returns bytes. */
-import { FewstepError, fail } from "../base/index.ts";
+/** Picture files to pixels and back. Knows formats by their first bytes; writes no files: it returns bytes. */
+import { fail } from "../base/index.ts";
 import { type Grey, type Picture, type Raster, withChannels } from "./picture.ts";
+import { decodePixels, encodePixels, type Format, loadFile } from "./pixels.ts";
 import { addPngText } from "./png-text.ts";
 
-/** Larger pictures are refused before they are decoded. */
-export const MAX_PIXELS = 64_000_000;
-const MAX_FILE_BYTES = 256 * 2 ** 20;
-
-async function sharp() {
-  try {
-    return (await import("sharp")).default;
-  } catch (cause) {
-    return fail("the picture codec does not load", {
-      code: "BACKEND_UNAVAILABLE",
-      hint: "Install it for this machine: npm install sharp",
-      cause,
-    });
-  }
-}
+export { type Format, MAX_PIXELS } from "./pixels.ts";
 
 const ascii = (bytes: Uint8Array, from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to));
 
@@ -32,30 +19,8 @@ function formatOf(bytes: Uint8Array): string | undefined {
   return undefined;
 }
 
-async function load(path: string): Promise<Uint8Array> {
-  const { readFile, stat } = await import("node:fs/promises");
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES)
-      fail("the picture file is too large", {
-        where: path,
-        expected: `at most ${MAX_FILE_BYTES} bytes`,
-        got: `${size}`,
-      });
-    return await readFile(path);
-  } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).code;
-    if (errno === "ENOENT" || errno === "ENOTDIR")
-      fail("there is no such picture", { where: path, code: "NOT_FOUND", hint: "Check the path." });
-    if (errno === "EISDIR") fail("this is a folder, not a picture", { where: path, hint: "Name one picture in it." });
-    if (errno === "EACCES" || errno === "EPERM")
-      fail("the picture may not be read", { where: path, hint: "Give this user the right to read it.", cause: error });
-    throw error;
-  }
-}
-
 async function readRgba(source: string | Uint8Array): Promise<Raster> {
-  const bytes = typeof source === "string" ? await load(source) : source;
+  const bytes = typeof source === "string" ? await loadFile(source) : source;
   const where = typeof source === "string" ? source : "picture";
   if (bytes.length === 0) fail("the picture file is empty", { where, code: "BAD_FILE" });
   if (!formatOf(bytes))
@@ -65,29 +30,7 @@ async function readRgba(source: string | Uint8Array): Promise<Raster> {
       expected: "PNG, JPEG, WebP, GIF, TIFF or AVIF",
       got: `a file that begins with ${JSON.stringify(ascii(bytes, 0, 16))}`,
     });
-  const open = await sharp();
-  try {
-    const image = open(bytes, { failOn: "error", limitInputPixels: MAX_PIXELS, autoOrient: true });
-    const { width, height } = await open(bytes, { limitInputPixels: false }).metadata();
-    if (width * height > MAX_PIXELS)
-      fail("the picture is too large", {
-        where,
-        expected: `at most ${MAX_PIXELS / 1e6} megapixels`,
-        got: `${width} x ${height} = ${(width * height) / 1e6} megapixels`,
-        hint: "Make it smaller first.",
-      });
-    const { data, info } = await image.ensureAlpha().raw().toBuffer({ resolveWithObject: true });
-    return withChannels({ width: info.width, height: info.height, data }, 4);
-  } catch (error) {
-    if (!(error instanceof Error) || error instanceof FewstepError) throw error;
-    return fail("the picture is damaged or cut short", {
-      where,
-      code: "BAD_FILE",
-      got: error.message.split("\n")[0],
-      hint: "Download or save it again.",
-      cause: error,
-    });
-  }
+  return decodePixels(bytes, where);
 }
 
 /**
@@ -125,8 +68,6 @@ export async function readMask(source: string | Uint8Array, mode: MaskMode = "au
   return { width, height, data };
 }
 
-export type Format = "png" | "jpeg" | "webp";
-
 /**
  * Bytes of a picture file. `quality` 1..100 for JPEG and WebP (default 90); `text` by keyword for PNG only, readable
  * with `readPngText`. Errors: quality out of range, data that does not fill the picture.
@@ -138,7 +79,6 @@ export async function encodePicture(
 ): Promise<Uint8Array> {
   const { width, height, data } = withChannels(picture, 3);
   if (!(quality >= 1 && quality <= 100)) fail("quality out of range", { expected: "1 to 100", got: `${quality}` });
-  const image = (await sharp())(data, { raw: { width, height, channels: 3 } });
-  if (format === "png") return addPngText(await image.png().toBuffer(), text);
-  return new Uint8Array(await (format === "jpeg" ? image.jpeg({ quality }) : image.webp({ quality })).toBuffer());
+  const file = await encodePixels({ width, height, data }, format, quality);
+  return format === "png" ? addPngText(file, text) : file;
 }

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fail, throwIfAborted } from "../base/index.ts";
 import { readLora } from "../files/index.ts";
-import { createHost, type HostKind } from "../runtime/index.ts";
+import { createHost, type HostKind, type SessionOptions } from "../runtime/index.ts";
 import { type MagvitPrograms, magvitPrograms } from "./magvit/index.ts";
 import { type ModelConfig, modelConfigOf, publishedConfigOf } from "./model-config.ts";
 import { openWeights } from "./open-weights.ts";
@@ -19,11 +19,15 @@ import { type Loading, magvitBuffers, magvitParameters, readStateDict, showoPara
 /** A name of the package, a folder, or the folders of a published Show-o: its own, MAGVIT-v2's, Phi-1.5's tokenizer. */
 export type ModelSource = string | { showo: string; magvit: string; tokenizer?: string };
 
+export type Device = NonNullable<SessionOptions["device"]>;
+
 export interface LoadOptions {
   /** Threads of one operator; default: all cores. */
   threads?: number;
   /** Where programs run: a thread of their own (default), so that the event loop stays free, or this one. */
   host?: HostKind;
+  /** What computes. Default "auto": in a page WebGPU if there is some, in Node the processor. */
+  device?: Device | "auto";
   /** Of a converted model: which of its weights. Default: the most exact that fit, q8 with q4 where both are there. */
   dtype?: DTypeChoice;
   /** Folder or file of a LoRA adapter, added to the weights of a model that is not converted. */
@@ -35,6 +39,7 @@ export interface LoadOptions {
 /** The networks of a Show-o and what its folder says of them. */
 export interface Networks {
   readonly config: ModelConfig;
+  readonly device: Device;
   readonly transformer: ShowoPrograms;
   readonly tokenizer: MagvitPrograms;
   /** Folder with the tokenizer.json of its text; undefined: that of Phi-1.5. */
@@ -48,6 +53,7 @@ export interface Networks {
  */
 export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options: LoadOptions = {}): Promise<Networks> {
   const { threads, host: kind = "worker", signal, onProgress } = options;
+  const device = deviceOf(options);
   const located = locateModel(source);
   const { config, showo, magvit, textFolder } = located;
   if (located.packed) return loadConverted(located, options);
@@ -63,9 +69,10 @@ export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options:
   const buffers = magvitBuffers(config.magvit);
   const tokenizer = await readStateDict(magvit, magvitParameters(config.magvit), { buffers, signal, onProgress });
   // Threads that spin while they wait are no faster on an idle machine and a third slower on a busy one.
-  const host = createHost({ host: kind, threads, spinning: false });
+  const host = createHost({ host: kind, threads, device, spinning: false });
   return {
     config,
+    device,
     transformer: showoPrograms(config.showo, (name) => transformer.get(name), { host }),
     tokenizer: magvitPrograms(config.magvit, (name) => tokenizer.get(name), host),
     textFolder,
@@ -75,22 +82,25 @@ export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options:
 
 async function loadConverted(
   { config, magvit, textFolder, packed }: LocatedModel,
-  { dtype, lora, threads, host: kind = "worker", signal, onProgress }: LoadOptions,
+  options: LoadOptions,
 ): Promise<Networks> {
+  const { dtype, lora, threads, host: kind = "worker", signal, onProgress } = options;
   const folder = packed!;
   if (lora !== undefined)
     fail("an adapter cannot be added to weights that are rounded already", {
       where: folder,
       hint: "Convert with it: fewstep convert --lora.",
     });
+  const device = deviceOf(options);
   const dtypes = chooseDTypes(folder, config, dtype);
   throwIfAborted(signal);
   const tokenizer = openWeights(magvit, magvitParameters(config.magvit), Object.keys(magvitBuffers(config.magvit)));
-  const host = createHost({ host: kind, threads, spinning: false });
+  const host = createHost({ host: kind, threads, device, spinning: false });
   const transformer = openPacked(folder, config, dtypes, host);
   onProgress?.({ file: folder, done: 1, total: 1 });
   return {
     config,
+    device,
     transformer: packedPrograms(transformer),
     tokenizer: magvitPrograms(config.magvit, (name) => tokenizer.float32(name), host, {
       encode: join(folder, "onnx/vq_encoder.onnx"),
@@ -103,6 +113,8 @@ async function loadConverted(
     },
   };
 }
+
+const deviceOf = ({ device = "auto" }: LoadOptions): Device => (device === "auto" ? "cpu" : device);
 
 export interface LocatedModel {
   config: ModelConfig;

@@ -11,7 +11,7 @@ const FATAL = 4;
 
 /** A program from bytes, or from a path where weights lie in a file beside it. */
 export async function openSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Program> {
-  const ort = await loadOrt();
+  const ort = await loadOrt(options);
   const session = await createSession(ort, model, options);
   let open = true;
   return {
