@@ -54,6 +54,19 @@ export function passCosts({ fewRows, costs }: Pick<Plan, "fewRows" | "costs">, d
   return Object.fromEntries(WINDOWS.map((w) => [w, w <= fewRows ? second[w] : first[w]]));
 }
 
+/** Straight lines between measured passes; the last line goes on. */
+export function betweenPoints(costs: Costs): (slots: number) => number {
+  const points = Object.entries(costs)
+    .map(([slots, ms]) => [Number(slots), ms] as const)
+    .sort(([a], [b]) => a - b);
+  return (slots) => {
+    const found = points.findIndex(([at]) => at >= slots);
+    const next = found < 0 ? points.length - 1 : Math.max(1, found);
+    const [[left, low], [right, high]] = [points[next - 1], points[next]];
+    return low + ((high - low) * (slots - left)) / (right - left);
+  };
+}
+
 /** The largest window up to which the second weights are the faster ones. */
 export const fewRowsOf = (first: Costs, second: Costs): number =>
   WINDOWS.filter((w) => second[w] < first[w]).reduce<number>((most, w) => Math.max(most, w), 0);

@@ -6,7 +6,6 @@ export { encodePrefix, type ImageRequest, imagePredictor, type Prefix } from "./
 export { type Kernels, type KeyValue, packedKernels, plainKernels } from "./kernels.ts";
 export * from "./masks.ts";
 export { type CacheUser, cacheBytes, causalRows, type PackedOptions, type PackedShowo, packedShowo } from "./packed.ts";
-export { betweenPoints, packedPassCost } from "./packed-cost.ts";
 export * from "./packed-graphs.ts";
 export { packedPrograms, type ShowoPrograms, showoPrograms, type Weights } from "./programs.ts";
 export * from "./sequence.ts";
