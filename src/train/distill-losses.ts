@@ -4,7 +4,25 @@
  */
 import { f32, fail, i64, type NdArray } from "../base/index.ts";
 import { type Canvas, UNDECIDED } from "../decode/index.ts";
-import { add, concat, type Graph, mul, reshape, slice, softmax, stopGradient, type Tensor } from "../graph/index.ts";
+import {
+  add,
+  concat,
+  div,
+  exp,
+  type Graph,
+  log,
+  matmul,
+  maximum,
+  mul,
+  neg,
+  reduceSum,
+  reshape,
+  slice,
+  softmax,
+  stopGradient,
+  sum,
+  type Tensor,
+} from "../graph/index.ts";
 import {
   additiveMask,
   IGNORE,
@@ -22,10 +40,12 @@ import {
 import { crossEntropyRows, softCrossEntropyRows, weightedMean } from "../nn/index.ts";
 import { comparedPositions, type ImagePair, type TextPair, textLabels } from "./distill-trajectory.ts";
 import { pretrainFeeds, pretrainLosses, targetsOf } from "./pretrain-losses.ts";
+import type { ImagePoints } from "./trajectories.ts";
 
 export interface DistillWeights {
-  /** Of the image consistency beside the image regularisation. */
   readonly imageConsistency: number;
+  /** Default 1. */
+  readonly imageRegularisation?: number;
   /** Of the autoregressive loss beside the text consistency. */
   readonly textRegularisation: number;
   readonly text: number;
@@ -39,6 +59,11 @@ export interface DistillSettings {
   readonly textLength: number;
   /** First ids of such a text that are not learnt as they stand; the published code takes the picture's N + 4. */
   readonly textIgnored: number;
+  /**
+   * States of each trajectory at which the student labels itself within the step (`ImagePoints`); without them its labels
+   * are given (`ImagePair`).
+   */
+  readonly targets?: number;
   readonly weights: DistillWeights;
 }
 
@@ -52,15 +77,22 @@ export interface DistillLosses {
   readonly text: Tensor;
   readonly lm: Tensor;
   readonly total: Tensor;
+  /**
+   * How many different tokens the student predicts, as a share of how many its labels hold: the perplexity of its mean
+   * prediction over that of the mean label. A student that says the same everywhere comes near 0.
+   */
+  readonly imageDiversity: Tensor;
+  readonly textDiversity: Tensor;
 }
 
 /** Declares the inputs of a batch (`distillFeeds`) and gives its losses. */
 export function distillLosses(graph: Graph, config: ShowoConfig, settings: DistillSettings): DistillLosses {
   const { rows, weights } = settings;
-  const picture = imageLosses(graph, config, rows.image);
+  const picture = imageLosses(graph, config, settings);
   const answer = textLosses(graph, config, settings);
   const lm = pretrainLosses(graph, config, { rows: { t2i: 0, lm: rows.lm, mmu: 0 } }).tasks.lm!;
-  const image = add(mul(picture.consistency, weights.imageConsistency), picture.regularisation);
+  const { imageRegularisation: regularised = 1 } = weights;
+  const image = add(mul(picture.consistency, weights.imageConsistency), mul(picture.regularisation, regularised));
   const text = add(answer.consistency, mul(answer.regularisation, weights.textRegularisation));
   return {
     imageConsistency: picture.consistency,
@@ -71,31 +103,57 @@ export function distillLosses(graph: Graph, config: ShowoConfig, settings: Disti
     text,
     lm,
     total: add(image, add(mul(lm, weights.lm), mul(text, weights.text))),
+    imageDiversity: picture.diversity,
+    textDiversity: answer.diversity,
   };
 }
 
-/** A loss towards where the student itself would go, and one towards where the teacher went. */
+/** A loss towards where the student itself would go, one towards where the teacher went, and what became of the student. */
 interface Terms {
   consistency: Tensor;
   regularisation: Tensor;
+  diversity: Tensor;
 }
 
-/** Soft labels over the codebook: the student's own where the end of the segment is open, the teacher's where x_k is. */
-function imageLosses(graph: Graph, config: ShowoConfig, rows: number): Terms {
+/** Soft labels over the codebook: the student's own further on in the segment, the teacher's where x_k is open. */
+function imageLosses(graph: Graph, config: ShowoConfig, { rows: { image: rows }, targets }: DistillSettings): Terms {
   const { imageTokens: cells, codebookSize, maxTextTokens } = config;
   const length = rowLength(config);
-  const ids = graph.input("image/ids", "int64", [rows, length]);
-  const bias = graph.input("image/bias", "float32", [rows, 1, length, length]);
   const labels = (of: string) => graph.input(`image/${of}`, "float32", [rows * cells, codebookSize]);
-  const open = (of: string) => graph.input(`image/${of}`, "float32", [rows * cells]);
-
-  const { hidden } = showoBody(config, { ids, positions: graph.constant(positionsFrom(0, length)), bias });
-  const picture = slice(hidden, 1, maxTextTokens + 2, maxTextTokens + 2 + cells);
-  const logits = showoHead(config, reshape(picture, [rows * cells, config.hiddenSize]), "image");
-  return {
-    consistency: weightedMean(softCrossEntropyRows(logits, labels("student")), open("openAtEnd")),
-    regularisation: weightedMean(softCrossEntropyRows(logits, labels("teacher")), open("open")),
+  const perCell = (of: string) => graph.input(`image/${of}`, "float32", [rows * cells]);
+  const bias = graph.input("image/bias", "float32", [rows, 1, length, length]);
+  const logitsOf = (ids: Tensor, count: number) => {
+    const biases = count === 1 ? bias : concat(new Array<Tensor>(count).fill(bias), 0);
+    const { hidden } = showoBody(config, { ids, positions: graph.constant(positionsFrom(0, length)), bias: biases });
+    const picture = slice(hidden, 1, maxTextTokens + 2, maxTextTokens + 2 + cells);
+    return showoHead(config, reshape(picture, [count * rows * cells, config.hiddenSize]), "image");
   };
+
+  const logits = logitsOf(graph.input("image/ids", "int64", [rows, length]), 1);
+  const own = targets === undefined ? { labels: labels("student"), weights: perCell("openAtEnd") } : ownLabels(targets);
+  const teacher = labels("teacher");
+  const open = perCell("open");
+  return {
+    consistency: weightedMean(softCrossEntropyRows(logits, own.labels), own.weights),
+    regularisation: weightedMean(softCrossEntropyRows(logits, teacher), open),
+    diversity: div(meanPerplexity(softmax(logits), open), meanPerplexity(teacher, open)),
+  };
+
+  /** What the student says, without gradient, at each cell's own one of `count` later states. */
+  function ownLabels(count: number): { labels: Tensor; weights: Tensor } {
+    const ids = graph.input("image/targets", "int64", [count * rows, length]);
+    const takes = reshape(graph.input("image/takes", "float32", [count * rows * cells]), [count, rows * cells, 1]);
+    const said = reshape(softmax(stopGradient(logitsOf(ids, count))), [count, rows * cells, codebookSize]);
+    const weights = reshape(reduceSum(takes, [0]), [rows * cells]);
+    return { labels: reduceSum(mul(said, takes), [0]), weights };
+  }
+}
+
+/** Perplexity of the weighted mean of distributions [N, C]; weights [N]. */
+function meanPerplexity(distributions: Tensor, weights: Tensor): Tensor {
+  const count = weights.shape[0];
+  const mean = div(matmul(reshape(weights, [1, count]), distributions), maximum(sum(weights), 1e-6));
+  return exp(neg(sum(mul(mean, log(maximum(mean, 1e-9))))));
 }
 
 /**
@@ -123,13 +181,12 @@ function textLosses(graph: Graph, config: ShowoConfig, { rows, textLength, textI
 
   const labels = graph.input("text/labels", "int64", [count, textLength]);
   const weights = graph.input("text/weights", "float32", [count, textLength]);
-  const next = crossEntropyRows(
-    logits(slice(trained, 0, count, 2 * count), textIgnored - 1),
-    flat(labels, textIgnored, textLength),
-  );
+  const said = logits(slice(trained, 0, count, 2 * count), textIgnored - 1);
+  const learnt = flat(weights, textIgnored, textLength);
   return {
     consistency: weightedMean(consistency, flat(compared, start, textLength - 1)),
-    regularisation: weightedMean(next, flat(weights, textIgnored, textLength)),
+    regularisation: weightedMean(crossEntropyRows(said, flat(labels, textIgnored, textLength)), learnt),
+    diversity: div(meanPerplexity(softmax(said), learnt), graph.input("text/labelPerplexity", "float32", [])),
   };
 }
 
@@ -137,7 +194,7 @@ export interface DistillBatch {
   /** Text ids of each prompt, without control ids. */
   readonly prompts: readonly (readonly number[])[];
   /** One row for each prompt. */
-  readonly image: ImagePair;
+  readonly image: ImagePair | ImagePoints;
   readonly texts: readonly TextPair[];
   /** Rows of plain text (`textRow`). */
   readonly lm: readonly TrainingRow[];
@@ -150,12 +207,21 @@ export function distillFeeds(
   { prompts, image, texts, lm }: DistillBatch,
 ): Record<string, NdArray> {
   const vocabulary = vocabularyOf(config);
-  const pictures = prompts.map((text, b) => {
-    const { slots, ids_BL } = image.from;
-    return textToImageIds(config, text, ids_BL.subarray(b * slots, (b + 1) * slots));
-  });
+  const rowsOf = ({ slots, ids_BL }: Canvas) =>
+    Array.from({ length: ids_BL.length / slots }, (_, row) =>
+      textToImageIds(config, prompts[row % prompts.length], ids_BL.subarray(row * slots, (row + 1) * slots)),
+    );
+  const pictures = rowsOf(image.from);
   const cells = image.from.ids_BL.length;
   const soft = (values: Float32Array) => f32([cells, config.codebookSize], values);
+
+  const own: Record<string, NdArray> =
+    "student_BLV" in image
+      ? { "image/student": soft(image.student_BLV), "image/openAtEnd": openCells(image.to) }
+      : {
+          "image/targets": i64([image.targets.rows, rowLength(config)], rowsOf(image.targets).flat()),
+          "image/takes": f32([image.takes.length], image.takes),
+        };
 
   const long = texts.find(({ from }) => from.length > textLength);
   if (long) fail("a text is too long", { expected: `at most ${textLength} ids`, got: `${long.from.length}` });
@@ -164,15 +230,15 @@ export function distillFeeds(
     ...new Array<T>(length - xs.length).fill(value),
   ];
   const sequences = (of: "from" | "to" | "last") => texts.map((text) => fill(text[of], textLength, vocabulary.pad));
-  const targets = targetsOf(texts.map(({ last }) => fill(textLabels(last, textIgnored), textLength, IGNORE)));
+  const labels = texts.map(({ last, answer = 0 }) => textLabels(last, Math.max(answer, textIgnored)));
+  const targets = targetsOf(labels.map((row) => fill(row, textLength, IGNORE)));
   const compared = texts.flatMap((text) => fill(comparedPositions(text, vocabulary.pad), textLength - 1, false));
   return {
     "image/ids": i64([pictures.length, rowLength(config)], pictures.flat()),
     "image/bias": additiveMask(predictNextMask(pictures, vocabulary, { hidePads: true })),
-    "image/student": soft(image.student_BLV),
     "image/teacher": soft(image.teacher_BLV),
     "image/open": openCells(image.from),
-    "image/openAtEnd": openCells(image.to),
+    ...own,
     "text/from": i64([texts.length, textLength], sequences("from").flat()),
     "text/to": i64([texts.length, textLength], sequences("to").flat()),
     "text/last": i64([texts.length, textLength], sequences("last").flat()),
@@ -180,8 +246,16 @@ export function distillFeeds(
     "text/compared": f32([texts.length, textLength - 1], compared.map(Number)),
     "text/labels": targets.labels,
     "text/weights": targets.weights,
+    "text/labelPerplexity": f32([], [perplexity(labels.flat().filter((id) => id !== IGNORE))]),
     ...pretrainFeeds(config, { t2i: [], lm, mmu: [] }),
   };
+}
+
+/** As many different ids, were they all equally frequent. */
+function perplexity(ids: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
+  return Math.exp([...counts.values()].reduce((sum, n) => sum - (n / ids.length) * Math.log(n / ids.length), 0));
 }
 
 /** 1 where a cell is undecided. */

@@ -106,6 +106,8 @@ export interface TextPair {
   readonly from: readonly number[];
   readonly to: readonly number[];
   readonly last: readonly number[];
+  /** Ids before the answer, where those are not learnt. */
+  readonly answer?: number;
 }
 
 /**

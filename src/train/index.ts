@@ -2,6 +2,16 @@
 export { type ExportOptions, exportWeights } from "./checkpoint.ts";
 export { readTrainConfig, type TrainConfig, type TrainSettings, trainConfigOf } from "./config.ts";
 export { type DetectorTraining, detectorTask, type TrainingPicture, trainingPicture } from "./detector.ts";
+export { collectStage, type DistillProgress, type DistillRunOptions, distillModel } from "./distill.ts";
+export {
+  DISTILL_PRESETS,
+  type DistillConfig,
+  type DistillOptions,
+  type DistillPreset,
+  type DistillStage,
+  distillConfigOf,
+  readDistillSettings,
+} from "./distill-config.ts";
 export {
   type DistillBatch,
   type DistillLosses,
@@ -23,8 +33,11 @@ export {
   textPair,
 } from "./distill-trajectory.ts";
 export type { Weights } from "./flat.ts";
+export { fashionSource, type LabelledPicture, type LabelledSource, OBJECTS, objectSource } from "./labelled.ts";
 export { type Progress, type TrainOptions, type TrainTask, train } from "./loop.ts";
+export { adaptLayers, isLora, type Lora, mergeLora } from "./lora.ts";
 export { type MagvitTraining, magvitTask, reconstruct } from "./magvit.ts";
+export { lastOf, type MsvqTraining, msvqTask } from "./msvq.ts";
 export { type PipelineOptions, type Stage, trainModel } from "./pipeline.ts";
 export {
   type MaskedPicture,
@@ -58,3 +71,19 @@ export {
   type TrainerOptions,
 } from "./step.ts";
 export { trainVocabulary } from "./texts.ts";
+export {
+  type ImagePoints,
+  type ImageTrajectory,
+  imagePoints,
+  pictureAt,
+  type RecordOptions,
+  recordPictures,
+  recordText,
+  type SegmentOptions,
+  type TextTrajectory,
+  targetCount,
+} from "./trajectories.ts";
+export { collectTrajectories, pictureCodec, readTrajectories, textCodec } from "./trajectory-files.ts";
+export { type RefinerTraining, refinerTask, type VarTraining, varDecays, varTask } from "./var.ts";
+export { distillation, distillationWithLabels, divergenceRows, tokenLoss } from "./var-losses.ts";
+export { type VarSchedule, varSchedule } from "./var-schedule.ts";

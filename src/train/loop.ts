@@ -34,6 +34,8 @@ export interface TrainTask {
   readonly weights?: Arrays;
   frozen?(name: string): boolean;
   decays?(name: string, shape: readonly number[]): boolean;
+  /** Looks at the metrics of step `step` (1 is the first) and throws DIVERGED where they show that training went wrong. */
+  check?(metrics: Readonly<Record<string, number>>, step: number): void;
   /** Writes something to look at into `dir`. `weights` are the moving averages where they are kept. */
   sample?(weights: Weights, step: number, dir: string): Promise<void>;
 }
@@ -119,6 +121,7 @@ export async function train(options: TrainOptions): Promise<string> {
       meter.add({ loss, ...metrics, gradNorm, lr });
 
       const done = step + 1;
+      task.check?.(metrics, done);
       const last = done === steps || signal?.aborted === true;
       if (last || done % logEvery === 0) {
         const progress = meter.read(done);
