@@ -4,6 +4,7 @@ import {
   canvasOf,
   categorical,
   decodeMasked,
+  handOver,
   type MaskedState,
   type Noise,
   type Predictor,
@@ -12,8 +13,10 @@ import {
 } from "../decode/index.ts";
 import type { Picture } from "../image/index.ts";
 import { imagePredictor } from "../models/showo/index.ts";
+import { checkDrafter } from "./drafter.ts";
 import type { ShowoModel } from "./model.ts";
 import { drawTokens, type GeneratedImage, generatedImage, type ImageSettings } from "./picture.ts";
+import { readPrompt } from "./prompt.ts";
 import type { Run } from "./run.ts";
 import { type DrawSettings, wholeNumber } from "./settings.ts";
 import type { Stopwatch, Timings } from "./timing.ts";
@@ -69,16 +72,27 @@ export async function* denoise(
   settings: DrawSettings,
   { clock, signal, round = 0 }: { clock: Stopwatch; signal: AbortSignal; round?: number },
 ): AsyncGenerator<MaskedState, void> {
-  const { steps: passes, guidance, topK, temperature, batchSize } = settings;
+  const { steps: passes, guidance, topK, temperature, batchSize, draft } = settings;
   const seeds = rows.map((row) => row.seed);
   const noise = (purpose: "sample" | "remask"): Noise => {
     const draw = seeded(seeds, purpose);
     return (pass, row, slot) => draw(round * passes + pass, row, slot);
   };
-  const prompts = rows.map((row) => row.prompt.ids);
-  const predictor = await clock.measure("model", () =>
-    inBatches(prompts, batchSize, (some) => imagePredictor(model.transformer, { prompts: some, guidance })),
+  const asked = (who: ShowoModel, weight: number, prompts: readonly (readonly number[])[]) =>
+    clock.measure("model", () =>
+      inBatches(prompts, batchSize, (some) => imagePredictor(who.transformer, { prompts: some, guidance: weight })),
+    );
+  let predictor = await asked(
+    model,
+    guidance,
+    rows.map((row) => row.prompt.ids),
   );
+  if (draft) {
+    checkDrafter(model, draft.model);
+    const theirs = rows.map((row) => readPrompt(draft.model, row.prompt.text).ids);
+    const drafter = await asked(draft.model, draft.guidance, theirs);
+    predictor = handOver(drafter, predictor, (_, progress) => progress > (draft.steps + 0.5) / passes);
+  }
   yield* decodeMasked(timed(predictor, clock), canvas, {
     passes,
     sample: categorical({ noise: noise("sample"), topK }),
@@ -162,7 +176,12 @@ export async function drawResult(
   made: Pick<ImageSettings, "task"> & Partial<ImageSettings>,
   { clock, warnings }: { clock: Stopwatch; warnings: readonly string[] },
 ): Promise<DrawResult> {
-  const { steps, guidance, topK, temperature } = settings;
+  const { steps, guidance, topK, temperature, draft } = settings;
+  const drafted = draft && {
+    drafter: draft.model.config.model,
+    draftSteps: draft.steps,
+    draftGuidance: draft.guidance,
+  };
   const name = typeof settings.schedule === "string" ? settings.schedule : "custom";
   const images: GeneratedImage[] = [];
   for (const [i, { prompt, seed }] of rows.entries()) {
@@ -175,6 +194,7 @@ export async function drawResult(
       topK,
       temperature,
       schedule: name,
+      ...drafted,
     };
     images.push(generatedImage(await last.image(i), last.tokens[i], { ...how, ...made }));
   }

@@ -1,12 +1,29 @@
 /**
- * A picture becomes a sentence: pixels to image tokens, picture and question as one prompt, an answer decoded in blocks
- * by Jacobi iteration or token by token, ids to text as they settle.
+ * A picture becomes a sentence: pixels to image tokens, picture and question as one prompt, an answer decoded by Jacobi
+ * iteration, token by token, or from the drafts of a quicker model, ids to text as they settle.
  */
 import { fail } from "../base/index.ts";
-import { argmax, blank, categorical, decodeJacobi, randomGuess, type Sampler, seeded } from "../decode/index.ts";
-import { questionIds, textPredictor } from "../models/showo/index.ts";
+import {
+  adaptiveWindow,
+  argmax,
+  blank,
+  categorical,
+  type DraftedState,
+  decodeDrafted,
+  decodeJacobi,
+  decodeSliding,
+  type Predictor,
+  randomGuess,
+  type Sampler,
+  seeded,
+  type Trajectory,
+  type Window,
+} from "../decode/index.ts";
+import { questionIds, type ShowoPrograms, textPredictor } from "../models/showo/index.ts";
 import { detokenizer } from "../text/index.ts";
+import { checkDrafter } from "./drafter.ts";
 import type { ShowoModel } from "./model.ts";
+import { textPassCost } from "./pass-cost.ts";
 import { type ImageLike, imageTokens, readImage } from "./picture.ts";
 import { readQuestion } from "./prompt.ts";
 import { createRun, type Run } from "./run.ts";
@@ -16,8 +33,15 @@ import { stopwatch, type Timings } from "./timing.ts";
 export interface DescribeOptions {
   /** Several tokens a pass (default) or one; without temperature both give the same text. */
   decoding?: "jacobi" | "ar";
-  /** Tokens that a Jacobi round corrects at once. Default 16. */
-  block?: number;
+  /**
+   * Tokens that a Jacobi round corrects at once; "auto" (default) slides a window whose size follows from what a pass
+   * costs here and how many tokens it settles. With a drafter: tokens that are drafted and checked at once, 16 by default.
+   */
+  block?: number | "auto";
+  /** A quicker model whose drafts this one checks. The text stays exactly this model's. */
+  drafter?: ShowoModel;
+  /** Passes of the drafter over each draft. Default 2. */
+  draftPasses?: number;
   /** 0 (default) takes the most likely token. */
   temperature?: number;
   /** Choose among the k most likely tokens only; for a temperature above 0. */
@@ -49,6 +73,10 @@ export interface TextResult {
   readonly question: string;
   readonly tokens: number;
   readonly passes: number;
+  /** Passes of the drafter, where there is one. */
+  readonly draftPasses?: number;
+  /** Slots that the model's passes computed; one a token is the least. */
+  readonly slots: number;
   readonly tokensPerPass: number;
   /** Whether the model ended the text or it reached `maxTokens`. */
   readonly finish: "stop" | "length";
@@ -82,7 +110,8 @@ async function* answer(
 ): AsyncGenerator<TextStep, TextResult> {
   const clock = stopwatch();
   const { showo } = model.config;
-  const { maxTokens, block, seed, sample } = settingsOf(model, options);
+  const settings = settingsOf(model, options);
+  const { maxTokens, seed, sample } = settings;
   const asked = readQuestion(model, question);
   const picture = await readImage(image);
   const codes = await clock.measure("encode", () => imageTokens(model, picture));
@@ -90,15 +119,10 @@ async function* answer(
   const prompt = questionIds(showo, codes, asked.ids);
   const predictor = await clock.measure("text", () => textPredictor(model.transformer, { prompt, slots: maxTokens }));
   const guess = randomGuess([...asked.ids, showo.endOfText], seeded(seed, "guess"));
-  const states = decodeJacobi(predictor, blank(1, maxTokens), {
-    block,
-    sample,
-    guess,
-    stopId: showo.endOfText,
-    signal,
-  });
+  const common = { sample, guess, stopId: showo.endOfText, signal };
+  const states = await clock.measure("text", () => decode(model, predictor, prompt, settings, common));
   const stream = detokenizer(model.text);
-  let [text, tokens, passes, stopped] = ["", 0, 0, false];
+  let [text, tokens, passes, draftPasses, stopped] = ["", 0, 0, 0, false];
   for (;;) {
     const { done, value: state } = await clock.measure("text", () => states.next());
     if (done) break;
@@ -110,6 +134,7 @@ async function* answer(
     text += delta;
     tokens = state.settled;
     passes = state.pass;
+    draftPasses = state.draftPasses ?? 0;
     yield {
       text,
       delta,
@@ -124,6 +149,8 @@ async function* answer(
     question: asked.text,
     tokens,
     passes,
+    ...(settings.drafter && { draftPasses }),
+    slots: predictor.evaluated,
     tokensPerPass: tokens / passes,
     finish: stopped ? "stop" : "length",
     seed,
@@ -132,10 +159,44 @@ async function* answer(
   };
 }
 
-function settingsOf({ config, text }: ShowoModel, options: DescribeOptions) {
+type Settings = ReturnType<typeof settingsOf>;
+type Common = Pick<Parameters<typeof decodeSliding>[2], "sample" | "guess" | "stopId" | "signal">;
+
+async function decode(
+  model: ShowoModel,
+  predictor: Predictor,
+  prompt: readonly number[],
+  { maxTokens: slots, block, drafter, draftPasses }: Settings,
+  common: Common,
+): Promise<Trajectory<Omit<DraftedState, "draftPasses"> & Partial<DraftedState>>> {
+  const canvas = blank(1, slots);
+  if (drafter) {
+    const drafts = await textPredictor(drafter.transformer, { prompt, slots });
+    return decodeDrafted(predictor, drafts, canvas, { ...common, block: block === "auto" ? 16 : block, draftPasses });
+  }
+  if (block !== "auto") return decodeJacobi(predictor, canvas, { ...common, block });
+  return decodeSliding(predictor, canvas, { ...common, window: await windowOf(model.transformer) });
+}
+
+/** What is known of a model's passes is kept while the model is. */
+const windows = new WeakMap<ShowoPrograms, Promise<Window>>();
+
+function windowOf(transformer: ShowoPrograms): Promise<Window> {
+  const known = windows.get(transformer);
+  if (known) return known;
+  const window = textPassCost(transformer).then((cost) => adaptiveWindow({ cost }));
+  windows.set(transformer, window);
+  return window;
+}
+
+function settingsOf(model: ShowoModel, options: DescribeOptions) {
+  const { config, text } = model;
   const { decoding = "jacobi", temperature = 0, topK } = options;
   if (decoding !== "jacobi" && decoding !== "ar")
     fail("unknown decoding", { where: "decoding", expected: "jacobi or ar", got: String(decoding) });
+  const { block = "auto", drafter, draftPasses = 2 } = options;
+  if (drafter) checkDrafter(model, drafter);
+  if (drafter && decoding === "ar") fail("a drafter needs decoding jacobi", { where: "decoding", got: decoding });
   const seed = seedOr(options.seed);
   if (topK !== undefined) wholeNumber("topK", topK, 1, text.size);
   const choose: Sampler =
@@ -148,7 +209,9 @@ function settingsOf({ config, text }: ShowoModel, options: DescribeOptions) {
   return {
     seed,
     sample,
-    block: decoding === "ar" ? 1 : wholeNumber("block", options.block ?? 16, 1, 1024),
+    drafter,
+    draftPasses: wholeNumber("draftPasses", draftPasses, 1, 1024),
+    block: decoding === "ar" ? 1 : block === "auto" ? block : wholeNumber("block", block, 1, 1024),
     maxTokens: wholeNumber("maxTokens", options.maxTokens ?? longest, 1, 4096),
   };
 }

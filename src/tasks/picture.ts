@@ -1,5 +1,4 @@
 /** Pictures on their way in and out of a model: files and pixels to tokens, tokens to pictures that can be saved. */
-import { extname } from "node:path";
 import { fail } from "../base/index.ts";
 import { writeAtomic } from "../files/index.ts";
 import {
@@ -28,6 +27,10 @@ export interface ImageSettings {
   readonly temperature: number;
   readonly topK?: number;
   readonly schedule: string;
+  /** Model that decided the first steps. */
+  readonly drafter?: string;
+  readonly draftSteps?: number;
+  readonly draftGuidance?: number;
   /** Pixels that an extension added. */
   readonly left?: number;
   readonly right?: number;
@@ -121,7 +124,7 @@ const FORMATS: Record<string, Format> = { ".png": "png", ".jpg": "jpeg", ".jpeg"
 
 /** The format that a file name asks for. */
 export const formatOf = (path: string): Format =>
-  FORMATS[extname(path).toLowerCase()] ??
+  FORMATS[/\.\w+$/.exec(path)?.[0].toLowerCase() ?? ""] ??
   fail("unknown picture format", { where: path, expected: `a name ending in ${Object.keys(FORMATS).join(", ")}` });
 
 /** `parameters` as other programs write and read it, `fewstep` as JSON. Their scale of guidance begins at 1, not 0. */

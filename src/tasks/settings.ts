@@ -2,6 +2,7 @@
 import { fail } from "../base/index.ts";
 import { type Schedule, type ScheduleName, schedule } from "../decode/index.ts";
 import type { ModelConfig } from "../models/index.ts";
+import type { ShowoModel } from "./model.ts";
 
 /** What is not given comes from the model's configuration. */
 export interface DrawOptions {
@@ -21,6 +22,12 @@ export interface DrawOptions {
   schedule?: ScheduleName | Schedule;
   /** Pictures that the model draws at once. Default 8; the pictures do not depend on it. */
   batchSize?: number;
+  /** Another model that decides the first steps, such as the teacher of a distilled one. Its tokens must be the same. */
+  drafter?: ShowoModel;
+  /** Steps that the drafter decides, fewer than `steps`. Default 1. */
+  draftSteps?: number;
+  /** Guidance of the drafter. Default by its own configuration. */
+  draftGuidance?: number;
   signal?: AbortSignal;
 }
 
@@ -33,6 +40,7 @@ export interface DrawSettings {
   readonly n: number;
   readonly schedule: ScheduleName | Schedule;
   readonly batchSize: number;
+  readonly draft?: { readonly model: ShowoModel; readonly steps: number; readonly guidance: number };
 }
 
 export function wholeNumber(name: string, value: number, min: number, max: number): number {
@@ -56,8 +64,10 @@ export function drawSettings({ defaults, showo }: ModelConfig, options: DrawOpti
   const topK = options.topK ?? defaults.topK;
   const which = options.schedule ?? "cosine";
   schedule(which);
+  const steps = wholeNumber("steps", options.steps ?? defaults.steps, 1, 1000);
   return {
-    steps: wholeNumber("steps", options.steps ?? defaults.steps, 1, 1000),
+    steps,
+    draft: draftSettings(steps, options),
     guidance: atLeastZero("guidance", options.guidance ?? defaults.guidance),
     topK: topK === undefined ? undefined : wholeNumber("topK", topK, 1, showo.codebookSize),
     temperature: atLeastZero("temperature", options.temperature ?? defaults.temperature ?? 1),
@@ -65,5 +75,18 @@ export function drawSettings({ defaults, showo }: ModelConfig, options: DrawOpti
     n: wholeNumber("n", options.n ?? 1, 1, 1000),
     schedule: which,
     batchSize: wholeNumber("batchSize", options.batchSize ?? 8, 1, 1000),
+  };
+}
+
+function draftSettings(steps: number, { drafter, draftSteps, draftGuidance }: DrawOptions): DrawSettings["draft"] {
+  if (!drafter) {
+    if (draftSteps !== undefined || draftGuidance !== undefined)
+      fail("there is no drafter", { where: "drafter", expected: "a model to go with draftSteps and draftGuidance" });
+    return undefined;
+  }
+  return {
+    model: drafter,
+    steps: wholeNumber("draftSteps", draftSteps ?? 1, 0, steps - 1),
+    guidance: atLeastZero("draftGuidance", draftGuidance ?? drafter.config.defaults.guidance),
   };
 }
