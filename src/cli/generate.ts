@@ -2,14 +2,34 @@
 import type { Command } from "commander";
 import { drawCommand } from "./shell/draw.ts";
 import type { Io } from "./shell/io.ts";
-import { type DrawingOptions, drawingOptions, promptFrom } from "./shell/options.ts";
+import { type DrawingOptions, drawingOptions, number, openModel, promptFrom } from "./shell/options.ts";
+
+interface Options extends DrawingOptions {
+  drafter?: string;
+  draftSteps?: number;
+  draftGuidance?: number;
+}
 
 export function generate(program: Command, io: Io): void {
   drawingOptions(program.command("generate", { isDefault: true }))
     .description("draw a picture of a sentence")
     .argument("<prompt>", 'what to draw; "" for anything, - to read it from standard input')
-    .action(async (argument: string, options: DrawingOptions) => {
+    .option("--drafter <name>", "a model that decides the first steps, such as the teacher of a distilled one")
+    .option("--draft-steps <count>", "steps that the drafter decides (default: 1)", number)
+    .option("--draft-guidance <weight>", "guidance of the drafter (default: by that model)", number)
+    .action(async (argument: string, { drafter: name, draftSteps, draftGuidance, ...options }: Options) => {
       const prompt = await promptFrom(argument, io);
-      await drawCommand((model, settings) => model.generateImage(prompt, settings), prompt, options, io);
+      const drafter = name === undefined ? undefined : await openModel({ ...options, model: name }, io);
+      const draft = { drafter, draftSteps, draftGuidance };
+      try {
+        await drawCommand(
+          (model, settings) => model.generateImage(prompt, { ...settings, ...draft }),
+          prompt,
+          options,
+          io,
+        );
+      } finally {
+        await drafter?.dispose();
+      }
     });
 }

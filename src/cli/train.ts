@@ -4,6 +4,7 @@ import { DOMAINS, type DomainName } from "../scenes/index.ts";
 import { type Progress, readTrainConfig, type Stage, trainConfigOf, trainModel } from "../train/index.ts";
 import type { Io } from "./shell/io.ts";
 import { number } from "./shell/options.ts";
+import { timeLeft } from "./shell/time.ts";
 
 interface Options {
   out: string;
@@ -56,9 +57,4 @@ function line(stage: Stage, { step, steps, means, samplesPerSecond, secondsLeft 
   const shown = Object.entries(means).filter(([name]) => name !== "lr");
   const losses = shown.map(([name, value]) => `${name} ${value.toFixed(3)}`).join("  ");
   return `${stage} ${step}/${steps}  ${losses}  ${samplesPerSecond.toFixed(1)} rows/s  ${timeLeft(secondsLeft)} left`;
-}
-
-function timeLeft(seconds: number): string {
-  if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  return seconds < 5400 ? `${Math.ceil(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
