@@ -1,0 +1,146 @@
+// Pictures of Show-o with guidance, Turbo* and Turbo without, at 16, 8, 4 and 2 steps: GenEval, seconds, a plot, strips.
+// node runs/table-main.mjs      (environment: runs/tables.mjs)
+
+import { existsSync, readFileSync } from "node:fs";
+import { loadModel } from "fewstep";
+import { evaluateGeneval } from "fewstep/evaluate";
+import { enlarge, plotCurves, sheet } from "fewstep/image";
+import { loadDetector } from "fewstep/models/detector";
+import { DOMAINS, loadAtlas, parsePrompts } from "fewstep/scenes";
+import {
+  best,
+  geneval,
+  json,
+  models,
+  perPrompt,
+  prompts,
+  SCORES,
+  save,
+  say,
+  scores,
+  section,
+  share,
+  table,
+  writeJson,
+} from "./tables.mjs";
+
+const STEPS = [16, 8, 4, 2];
+// Top-k of the paper (200 and 10 of 8192 codes) in the proportions of this codebook.
+const { codebookSize } = json(`${models.turbo}/config.json`).showo;
+const topK = { 4: Math.round((200 * codebookSize) / 8192), 2: Math.max(2, Math.round((10 * codebookSize) / 8192)) };
+const kinds = [
+  { name: `Show-o, guidance ${best}`, model: models.teacher, guidance: best, paper: "Show-o10" },
+  { name: `Show-o, guidance ${best / 2}`, model: models.teacher, guidance: best / 2, paper: "Show-o5" },
+  { name: "Turbo*, no guidance", model: models.star, guidance: 0, turbo: true, paper: "Turbo*" },
+  { name: "Turbo, no guidance", model: models.turbo, guidance: 0, turbo: true, paper: "Turbo" },
+];
+/** Table 6 of the paper, 256 px: average and seconds on an RTX 4090. */
+const PAPER = {
+  16: { "Show-o10": [0.591, 0.44], "Show-o5": [0.571, 0.44], "Turbo*": [0.543, 0.27], Turbo: [0.562, 0.27] },
+  8: { "Show-o10": [0.54, 0.24], "Show-o5": [0.53, 0.24], "Turbo*": [0.518, 0.15], Turbo: [0.552, 0.15] },
+  4: { "Show-o10": [0.425, 0.14], "Show-o5": [0.429, 0.14], "Turbo*": [0.504, 0.09], Turbo: [0.523, 0.09] },
+  2: { "Show-o10": [0.206, 0.08], "Show-o5": [0.229, 0.08], "Turbo*": [0.439, 0.06], Turbo: [0.494, 0.06] },
+};
+
+const rows = [];
+const curves = kinds.map(({ name }) => ({ name, x: [], y: [] }));
+let ceilings;
+for (const steps of STEPS)
+  for (const [i, { name, model, guidance, turbo, paper }] of kinds.entries()) {
+    const result = geneval(model, { steps, guidance, topK: turbo ? topK[steps] : undefined });
+    ceilings = result;
+    const [average, seconds] = PAPER[steps][paper];
+    rows.push([steps, name, ...scores(result), result.secondsPerPicture.toFixed(3), share(average), seconds]);
+    curves[i].x.push(steps);
+    curves[i].y.push(result.average);
+  }
+
+say("collaborative denoising");
+/** The teacher draws the first steps with guidance, Turbo the rest: measured like a model of its own. */
+async function collaborative(steps, draftSteps) {
+  const file = `out/tables/collaborative-${steps}-${draftSteps}-${best}-${perPrompt}-${prompts.replace(/\W/g, "-")}.json`;
+  if (existsSync(file)) return json(file);
+  const [turbo, teacher] = [await loadModel(models.turbo), await loadModel(models.teacher)];
+  const draft = { drafter: teacher, draftSteps, draftGuidance: best };
+  const both = { ...turbo, generateImage: (text, options) => turbo.generateImage(text, { ...options, ...draft }) };
+  const detector = await loadDetector();
+  const { average, ci95, tasks, secondsPerPicture } = await evaluateGeneval(both, {
+    detector,
+    atlas: await loadAtlas(),
+    domain: DOMAINS[process.env.SCENES ?? "easy"],
+    requests: parsePrompts(readFileSync(prompts, "utf8"), prompts),
+    perPrompt,
+    seed: 1000,
+    steps,
+    guidance: 0,
+    topK: topK[steps],
+  });
+  await Promise.all([turbo.dispose(), teacher.dispose(), detector.dispose()]);
+  const result = { average, ci95, tasks, secondsPerPicture };
+  await writeJson(file, result);
+  return result;
+}
+for (const [steps, drafted] of [
+  [8, 2],
+  [4, 1],
+  [2, 1],
+]) {
+  const result = await collaborative(steps, drafted);
+  rows.push([steps, `Show-o ${drafted}, then Turbo`, ...scores(result), result.secondsPerPicture.toFixed(3), "", ""]);
+}
+
+await save(
+  "quality-by-steps",
+  plotCurves({ title: "GenEval average by denoising steps", series: curves, xLabel: "steps" }),
+);
+say("strips");
+const strip = [];
+const PROMPTS = ["a photo of two red cars", "a photo of a dog left of a cat", "a photo of a blue umbrella"];
+for (const { model, guidance, turbo } of [kinds[0], kinds[3]]) {
+  const loaded = await loadModel(model, { host: "inline" });
+  for (const prompt of PROMPTS)
+    for (const steps of STEPS) {
+      const { images } = await loaded.generateImage(prompt, {
+        steps,
+        guidance,
+        seed: 1,
+        topK: turbo ? topK[steps] : undefined,
+      });
+      strip.push({
+        picture: enlarge(images[0], 128, 128),
+        caption: `${turbo ? "Turbo" : "Show-o"}, ${steps} steps: ${prompt}`,
+      });
+    }
+  await loaded.dispose();
+}
+await save(
+  "steps-of-turbo",
+  sheet(
+    strip.map((s) => s.picture),
+    { columns: 4, gap: 4, captions: strip.map((s) => s.caption) },
+  ),
+);
+
+const { ceiling, tokenizerCeiling } = ceilings;
+const above = [
+  ["", "ceiling: scenes as they should be", share(ceiling.average), ...SCORES.slice(1).map(() => ""), "", "", ""],
+  [
+    "",
+    "ceiling: the same through the picture tokenizer",
+    share(tokenizerCeiling.average),
+    ...SCORES.slice(1).map(() => ""),
+    "",
+    "",
+    "",
+  ],
+];
+await section(
+  "table:main",
+  "Turbo: pictures by steps",
+  [
+    `\`node runs/table-main.mjs\`: ${ceilings.images} pictures for each row, judged by the detector; Turbo draws from the ${topK[4]} likeliest codes at 4 steps and the ${topK[2]} likeliest at 2. The last columns are the paper's Table 6 (256 px, an RTX 4090).`,
+    table(["steps", "model", ...SCORES, "s a picture", "paper: average", "paper: s"], [...above, ...rows]),
+    "![GenEval average by steps](pictures/quality-by-steps.png)",
+    "![Show-o and Turbo at 16, 8, 4 and 2 steps](pictures/steps-of-turbo.png)",
+  ].join("\n\n"),
+);

@@ -1,0 +1,63 @@
+// What the runs of Show-o Turbo have in common: settings from the environment, progress on the terminal.
+import { cpSync, existsSync, readFileSync } from "node:fs";
+import { writeJson } from "fewstep/files";
+import { distillConfigOf, distillModel } from "fewstep/train";
+
+const { env } = process;
+export const threads = env.THREADS ? Number(env.THREADS) : undefined;
+const list = (text) => text.split(",").map(Number);
+
+/**
+ * Settings of the two-stage run. The environment changes them: STEPS, GUIDANCE and SEGMENTS of both stages ("600,600"),
+ * PICTURES and TEXTS to follow, DATA (a domain of scenes).
+ */
+export function turboConfig(teacher, more = {}) {
+  const [steps, guidance, segments] = [env.STEPS ?? "600,600", env.GUIDANCE ?? "1,0.25", env.SEGMENTS ?? "4,2"].map(
+    list,
+  );
+  const stages = steps.map((count, i) => ({
+    passes: 16,
+    guidance: guidance[i] ?? guidance.at(-1),
+    segments: segments[i] ?? segments.at(-1),
+    textSegments: i === 0 ? 2 : 1,
+    steps: count,
+  }));
+  return distillConfigOf({
+    name: "turbo-mini",
+    teacher,
+    data: { scenes: env.DATA ?? "easy" },
+    stages,
+    trajectories: { pictures: Number(env.PICTURES ?? 2000), texts: Number(env.TEXTS ?? 1500) },
+    ...more,
+  });
+}
+
+/** Distils and says how far it is. */
+export const distil = (config, out) =>
+  distillModel(config, {
+    out,
+    threads,
+    every: { log: 10, save: 50, sample: 200 },
+    onProgress: ({ stage, collecting, training }) => {
+      if (collecting) return console.log(`stage ${stage}  ${collecting.what} ${collecting.done}/${collecting.total}`);
+      const { step, steps, means, samplesPerSecond, secondsLeft } = training;
+      const shown = ["loss", "imageRegularisation", "textRegularisation", "imageDiversity", "textDiversity"];
+      const values = shown.map((name) => `${name} ${means[name].toFixed(3)}`).join("  ");
+      const speed = `${samplesPerSecond.toFixed(1)} rows/s  ${(secondsLeft / 60).toFixed(0)} min left`;
+      console.log(`stage ${stage}  ${step}/${steps}  ${values}  ${speed}`);
+    },
+  });
+
+/** Copies a model's folder under another name. */
+export async function publish(model, folder, name) {
+  cpSync(model, folder, { recursive: true });
+  const config = JSON.parse(readFileSync(`${folder}/config.json`, "utf8"));
+  await writeJson(`${folder}/config.json`, { ...config, model: name });
+}
+
+/** Trajectories of a run that were made with the same teacher and the same settings need not be made again. */
+export function shareTrajectories(from, to) {
+  const folder = "stage-1/trajectories";
+  if (existsSync(`${from}/${folder}`) && !existsSync(`${to}/${folder}`))
+    cpSync(`${from}/${folder}`, `${to}/${folder}`, { recursive: true });
+}
