@@ -2,7 +2,7 @@
 import { fail } from "../base/index.ts";
 import { duplicateKey } from "./json.ts";
 
-const DTYPE_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 };
+export const DTYPE_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 };
 export type StoredDType = keyof typeof DTYPE_BYTES;
 
 /** The limit of the format's own reader; the largest published headers are below 1 MB. */

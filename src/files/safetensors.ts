@@ -28,16 +28,16 @@ export interface Safetensors {
   close(): void;
 }
 
-interface Source extends Readable {
+export interface Source extends Readable {
   close(): void;
 }
 
-function fromBytes(bytes: Uint8Array, where: string): Source {
+export function fromBytes(bytes: Uint8Array, where: string): Source {
   const read = (into: Uint8Array, at: number) => into.set(bytes.subarray(at, at + into.length));
   return { where, size: bytes.length, read, close() {} };
 }
 
-function fromFile(path: string): Source {
+export function fromFile(path: string): Source {
   const onDisk = <T>(work: () => T): T => {
     try {
       return work();
@@ -82,6 +82,15 @@ export function readSafetensors(file: string | Uint8Array, where = "safetensors 
 
 function openSource(source: Source): Safetensors {
   const { metadata, tensors } = readHeader(source);
+  return accessTo(source, tensors, metadata);
+}
+
+/** Tensors that lie in one piece each. */
+export function accessTo(
+  source: Source,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  metadata: Readonly<Record<string, string>>,
+): Safetensors {
   const info = (name: string): TensorInfo =>
     tensors.get(name) ??
     fail(`there is no tensor "${name}"`, {
@@ -128,7 +137,7 @@ function nearNames(name: string, names: string[]): string | undefined {
   return near.length ? `Names that end alike: ${near.join(", ")}.` : undefined;
 }
 
-function toArray(dtype: StoredDType, shape: readonly number[], buffer: ArrayBuffer): NdArray {
+export function toArray(dtype: StoredDType, shape: readonly number[], buffer: ArrayBuffer): NdArray {
   switch (dtype) {
     case "F64":
       return nd("float32", shape, Float32Array.from(new Float64Array(buffer)));

@@ -3,14 +3,18 @@ import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fail } from "../base/index.ts";
 import { explain } from "./errno.ts";
+import { isZip, readPth } from "./pth.ts";
 import { readSafetensors, type Safetensors } from "./safetensors.ts";
 
 /**
- * Opens a safetensors file, or all shards of an index file as one.
- * Errors: as `readSafetensors`; an index that is not JSON, names files outside its folder or tensors a shard lacks.
+ * Opens a safetensors file, a .pth file, or all shards of an index file as one.
+ * Errors: as `readSafetensors` and `readPth`; an index that is not JSON, names files outside its folder or tensors a
+ * shard lacks.
  */
-export const readWeights = (path: string): Safetensors =>
-  path.endsWith(".index.json") ? readShards(path) : readSafetensors(path);
+export const readWeights = (path: string): Safetensors => {
+  if (path.endsWith(".index.json")) return readShards(path);
+  return isZip(path) ? readPth(path) : readSafetensors(path);
+};
 
 function readShards(path: string): Safetensors {
   const place = new Map<string, Safetensors>();
