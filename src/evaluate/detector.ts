@@ -11,6 +11,7 @@ import {
   type Group,
   makeScene,
   parseFacts,
+  ruin,
   TASKS,
   type Task,
 } from "../scenes/index.ts";
@@ -31,15 +32,15 @@ export interface CaseOptions {
   /** Scenes of each task, half of them combinations held out of training. */
   scenes: number;
   seed: number;
-  /** Blurred, coarse, off in colour, noisy. */
-  degraded: boolean;
+  /** As drawn; blurred, coarse, off in colour, noisy; or that and one object a blob, so that no prompt is true of it. */
+  show: "drawn" | "degraded" | "ruined";
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;
 }
 
 /** Shows the detector `scenes` scenes of each task. */
 export async function detectorCases(detector: Pick<DetectorPrograms, "config" | "look">, options: CaseOptions) {
-  const { atlas, domain, scenes, seed, degraded, signal, onProgress } = options;
+  const { atlas, domain, scenes, seed, show, signal, onProgress } = options;
   const pixels = detector.config.resolution;
   const cases: Case[] = [];
   for (const [t, task] of TASKS.entries())
@@ -49,7 +50,8 @@ export async function detectorCases(detector: Pick<DetectorPrograms, "config" | 
       const rng = new Rng(seed, index).fork(1);
       const split = i % 2 ? "heldout" : "train";
       const scene = makeScene(atlas, domain, { seed, index, split, tasks: { [task]: 1 }, pixels });
-      const shown = degraded ? degrade(scene.pixels, rng) : scene.pixels;
+      const whole = show === "ruined" ? ruin(scene.pixels, rng.pick(scene.objects), rng) : scene.pixels;
+      const shown = show === "drawn" ? whole : degrade(whole, rng);
       const { found } = await detector.look(preprocess(picture(pixels, pixels, shown), pixels));
       const right = parseFacts(scene.prompt, domain)!;
       cases.push({ task, right, wrong: oneFactWrong(task, right, domain, rng), found });
@@ -100,16 +102,20 @@ export function acceptanceOf(cases: readonly Case[], thresholds: Thresholds): Ac
 const AS_GOOD = 0.002;
 const STEPS = 19;
 
-/** The strictest thresholds with the most true prompts accepted over wrong ones, the tasks counting alike. */
-export function calibrate(cases: readonly Case[]): Thresholds {
+/**
+ * The strictest thresholds that accept the most true prompts over wrong ones and over those of ruined scenes, the tasks
+ * counting alike.
+ */
+export function calibrate(cases: readonly Case[], ruined: readonly Case[] = []): Thresholds {
   const best = (name: keyof Thresholds, tasks: readonly Task[]) => {
-    const own = cases.filter(({ task }) => tasks.includes(task));
+    const [own, lost] = [cases, ruined].map((all) => all.filter(({ task }) => tasks.includes(task)));
     const gains = Array.from({ length: STEPS }, (_, i) => {
       const threshold = (i + 1) / (STEPS + 1);
-      const accepted = acceptanceOf(own, { present: threshold, counted: threshold });
+      const thresholds = { present: threshold, counted: threshold };
+      const [accepted, fooled] = [acceptanceOf(own, thresholds), acceptanceOf(lost, thresholds)];
       const gain = tasks.reduce((sum, task) => {
         const { trueAccept, falseAccept } = accepted[task];
-        return sum + (trueAccept.share - falseAccept.share) / tasks.length;
+        return sum + (trueAccept.share - falseAccept.share - fooled[task].trueAccept.share) / tasks.length;
       }, 0);
       return { threshold, gain };
     });
