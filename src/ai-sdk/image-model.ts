@@ -27,7 +27,9 @@ export function imageModel(modelId: string, transport: Transport): ImageModelV3 
       return {
         images: made.data.map(({ b64_json }) => b64_json),
         warnings: [...warnings, ...made.fewstep.warnings.map((message) => ({ type: "other" as const, message }))],
-        providerMetadata: { fewstep: { images: made.data.map(({ fewstep }) => fewstep), timings: made.fewstep.timings } },
+        providerMetadata: {
+          fewstep: { images: made.data.map(({ fewstep }) => fewstep), timings: made.fewstep.timings },
+        },
         response: {
           timestamp: new Date(made.created * 1000),
           modelId,
@@ -54,7 +56,10 @@ function requestOf(model: string, options: ImageModelV3CallOptions) {
   const { steps, guidance, temperature, topK, maskMode, ...fewstep } = providerOptions.fewstep ?? {};
   const drawing = { steps, guidance_scale: guidance, temperature, top_k: topK };
   const more = { ...fewstep, ...(maskMode !== undefined && { mask_mode: maskMode }) };
-  return { body: { model, prompt, n, size, seed, ...drawing, ...(Object.keys(more).length && { fewstep: more }) }, warnings };
+  return {
+    body: { model, prompt, n, size, seed, ...drawing, ...(Object.keys(more).length && { fewstep: more }) },
+    warnings,
+  };
 }
 
 function formOf(body: object, files: readonly ImageModelV3File[], mask: ImageModelV3File | undefined): FormData {

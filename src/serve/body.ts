@@ -1,6 +1,6 @@
 /** Bodies of requests, read under a limit of bytes and checked against their schema. */
 import type { z } from "zod";
-import { refuse, ServeError } from "./errors.ts";
+import { clientLeft, refuse, ServeError } from "./errors.ts";
 
 /** Parts of a form beyond this are no form of ours. */
 const MOST_PARTS = 64;
@@ -13,7 +13,9 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
   let bytes = 0;
   const reader = request.body?.getReader();
   for (;;) {
-    const read = await reader?.read();
+    const read = await reader?.read().catch(() => {
+      throw clientLeft();
+    });
     if (!read || read.done) break;
     bytes += read.value.length;
     if (bytes > limit) {

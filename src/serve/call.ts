@@ -41,10 +41,14 @@ export function createCall(caller: Caller, workers: readonly Worker[], rules: Pi
     const found = model ? workers.find(({ id }) => id === model) : workers[0];
     return (
       found ??
-      refuse(404, `there is no model ${JSON.stringify(model?.slice(0, 80))}; there is ${workers.map(({ id }) => id).join(", ")}`, {
-        code: "model_not_found",
-        param: "model",
-      })
+      refuse(
+        404,
+        `there is no model ${JSON.stringify(model?.slice(0, 80))}; there is ${workers.map(({ id }) => id).join(", ")}`,
+        {
+          code: "model_not_found",
+          param: "model",
+        },
+      )
     );
   };
   return {
@@ -54,7 +58,8 @@ export function createCall(caller: Caller, workers: readonly Worker[], rules: Pi
     worker,
     submit: (model, work) => worker(model).submit(work, { client, signal: leave.signal }),
     async result(ticket, kind) {
-      for await (const event of ticket) if (event.kind === kind) return event as Extract<WorkEvent, { kind: typeof kind }>;
+      for await (const event of ticket)
+        if (event.kind === kind) return event as Extract<WorkEvent, { kind: typeof kind }>;
       return refuse(500, "internal: the work ended without a result");
     },
     stream: (ticket, events) => sseResponse(withErrors(events(ticket)), left),

@@ -82,7 +82,9 @@ function lastQuestion(messages: readonly ChatMessage[]) {
   return { question, url, param, warnings };
 }
 
-type Said = { delta: string } | { end: Pick<Answer, "finish" | "passes" | "tokens" | "promptTokens" | "seed" | "warnings"> };
+type Said =
+  | { delta: string }
+  | { end: Pick<Answer, "finish" | "passes" | "tokens" | "promptTokens" | "seed" | "warnings"> };
 
 /** Text as it settles, up to the first of `stops`; `enough` ends the work there. */
 async function* saying(ticket: Ticket, stops: readonly string[], enough: () => void): AsyncGenerator<Said> {
@@ -93,9 +95,10 @@ async function* saying(ticket: Ticket, stops: readonly string[], enough: () => v
       held += event.delta;
       const at = Math.min(...stops.map((stop) => held.indexOf(stop)).filter((i) => i >= 0));
       if (at < Infinity) {
-        yield { delta: held.slice(0, at) };
+        enough();
+        if (at > 0) yield { delta: held.slice(0, at) };
         yield { end: { ...event, finish: "stop", passes: event.pass } };
-        return enough();
+        return;
       }
       // The end of the text may be the beginning of a stop.
       const sure = Math.max(0, held.length - Math.max(0, longest - 1));

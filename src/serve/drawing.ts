@@ -49,7 +49,12 @@ function sizeOf(size: string | null | undefined, limits: Limits): Drawing["size"
 }
 
 /** How many steps are shown. Errors: 400 for more than the server's limit. */
-export function previewsOf(param: string, count: number | null | undefined, n: number | null | undefined, limits: Limits) {
+export function previewsOf(
+  param: string,
+  count: number | null | undefined,
+  n: number | null | undefined,
+  limits: Limits,
+) {
   if ((count ?? 0) * (n ?? 1) > limits.previews)
     refuse(400, `${param}: this server shows at most ${limits.previews} steps of all pictures of a request`, {
       code: "invalid_value",

@@ -15,6 +15,8 @@ export interface EngineOptions {
   /** Called for everything a process says of a work. */
   onEvent(id: string, event: WorkEvent): void;
   onFailed(id: string, error: Failed): void;
+  /** Called when the model is loaded, with the milliseconds that took. */
+  onReady(pid: number | undefined, took: number): void;
   /** Called when a process has ended that was not told to. */
   onCrash(how: string): void;
 }
@@ -43,7 +45,7 @@ function program(): string {
   return file;
 }
 
-export function createEngine({ source, threads, onEvent, onFailed, onCrash }: EngineOptions): Engine {
+export function createEngine({ source, threads, onEvent, onFailed, onReady, onCrash }: EngineOptions): Engine {
   let child: ChildProcess | undefined;
   let state: EngineState = "stopped";
   let about: About | undefined;
@@ -55,6 +57,7 @@ export function createEngine({ source, threads, onEvent, onFailed, onCrash }: En
   async function launch(): Promise<void> {
     state = "starting";
     if (crashes) await pause(Math.min(BACKOFF_MS.first * 2 ** (crashes - 1), BACKOFF_MS.most));
+    const begun = performance.now();
     const process_ = fork(program(), { serialization: "advanced", execArgv: [], stdio: ["ignore", 2, 2, "ipc"] });
     child = process_;
     // A message to a process that has just died must not end this one.
@@ -74,6 +77,7 @@ export function createEngine({ source, threads, onEvent, onFailed, onCrash }: En
     about = answer.about;
     process_.on("message", (message) => hear(message as FromEngine));
     state = "ready";
+    onReady(process_.pid, Math.round(performance.now() - begun));
     hold(false);
   }
 

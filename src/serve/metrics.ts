@@ -3,9 +3,9 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 
 type Labels = Readonly<Record<string, string>>;
 
-const escape = (value: string): string => value.replace(/["\\\n]/g, (c) => (c === "\n" ? "\\n" : `\\${c}`));
+const escaped = (value: string): string => value.replace(/["\\\n]/g, (c) => (c === "\n" ? "\\n" : `\\${c}`));
 const shown = (labels: Labels): string => {
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escape(value)}"`);
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escaped(value)}"`);
   return pairs.length ? `{${pairs.join(",")}}` : "";
 };
 
@@ -13,7 +13,10 @@ interface Metric {
   lines(): string[];
 }
 
-const head = (name: string, type: string, help: string): string[] => [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
+const head = (name: string, type: string, help: string): string[] => [
+  `# HELP ${name} ${help}`,
+  `# TYPE ${name} ${type}`,
+];
 
 function counter(name: string, help: string) {
   const values = new Map<string, number>();
@@ -49,7 +52,10 @@ function histogram(name: string, help: string, bounds: readonly number[]) {
 }
 
 const gauge = (name: string, help: string, read: () => Iterable<readonly [Labels, number]>): Metric => ({
-  lines: () => [...head(name, "gauge", help), ...[...read()].map(([labels, value]) => `${name}${shown(labels)} ${value}`)],
+  lines: () => [
+    ...head(name, "gauge", help),
+    ...[...read()].map(([labels, value]) => `${name}${shown(labels)} ${value}`),
+  ],
 });
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -81,9 +87,21 @@ export function createMetrics(workers: () => Iterable<Watched>) {
     crashes: counter("fewstep_engine_crashes_total", "Processes of models that ended by themselves."),
   };
   const read: Metric[] = [
-    gauge("fewstep_queue_waiting", "Requests that wait.", each(({ waiting }) => waiting)),
-    gauge("fewstep_running", "Requests under way.", each(({ running }) => running)),
-    gauge("fewstep_engine_up", "1 while the model is loaded.", each(({ state }) => Number(state === "ready"))),
+    gauge(
+      "fewstep_queue_waiting",
+      "Requests that wait.",
+      each(({ waiting }) => waiting),
+    ),
+    gauge(
+      "fewstep_running",
+      "Requests under way.",
+      each(({ running }) => running),
+    ),
+    gauge(
+      "fewstep_engine_up",
+      "1 while the model is loaded.",
+      each(({ state }) => Number(state === "ready")),
+    ),
     gauge("process_resident_memory_bytes", "Memory of the server, without the models.", () => [
       [{}, process.memoryUsage.rss()],
     ]),

@@ -16,7 +16,12 @@ const MODEL = "show-o-mini";
 const bytesOf = (b64: string | undefined): Buffer => Buffer.from(b64 ?? "", "base64");
 const metric = async (line: string): Promise<number> => {
   const text = await (await fetch(`${server.url}/metrics`)).text();
-  return Number(text.split("\n").find((one) => one.startsWith(`${line} `))?.split(" ")[1] ?? 0);
+  return Number(
+    text
+      .split("\n")
+      .find((one) => one.startsWith(`${line} `))
+      ?.split(" ")[1] ?? 0,
+  );
 };
 
 /** Mean difference of channels. */
@@ -37,7 +42,12 @@ test("generate: pictures that carry their settings, the same for the same seed",
   expect(again.data).toEqual(made.data);
   expect(made.data?.[0].b64_json).not.toBe(made.data?.[1].b64_json);
   const file = bytesOf(made.data?.[1].b64_json);
-  expect(JSON.parse(readPngText(file).fewstep)).toMatchObject({ prompt: "two red cars", seed: 8, steps: 3, guidance: 0 });
+  expect(JSON.parse(readPngText(file).fewstep)).toMatchObject({
+    prompt: "two red cars",
+    seed: 8,
+    steps: 3,
+    guidance: 0,
+  });
   expect(await readPicture(file)).toMatchObject({ width: 256, height: 256 });
   const { models } = await (await fetch(`${server.url}/api/capabilities`)).json();
   const output_tokens = 2 * models[0].grid ** 2;
@@ -67,7 +77,9 @@ test("streaming shows real steps: distinct pictures that converge to the last", 
     ...Array(3).fill("image_generation.partial_image"),
     "image_generation.completed",
   ]);
-  expect(events.slice(0, 3)).toMatchObject([0, 1, 2].map((i) => ({ partial_image_index: i, fewstep: { step: 3 * (i + 1) } })));
+  expect(events.slice(0, 3)).toMatchObject(
+    [0, 1, 2].map((i) => ({ partial_image_index: i, fewstep: { step: 3 * (i + 1) } })),
+  );
   const pictures = await Promise.all(events.map(({ b64_json }) => readPicture(bytesOf(b64_json))));
   const distances = pictures.slice(0, 3).map((one) => distance(one, pictures[3]));
   expect(new Set(events.map(({ b64_json }) => b64_json)).size).toBe(4);
@@ -80,7 +92,11 @@ test("streaming shows real steps: distinct pictures that converge to the last", 
 test("edit: a mask in either convention draws one part anew and keeps the other", async () => {
   const image = await drawn("a photo of a dog left of a cat", 1);
   const half = (left: number, right: number) =>
-    picture(64, 64, Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (Math.floor(i / 3) % 64 < 32 ? left : right)));
+    picture(
+      64,
+      64,
+      Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (Math.floor(i / 3) % 64 < 32 ? left : right)),
+    );
   const white = await encodePicture(half(0, 255));
   const sharp = (await import("sharp")).default;
   const alpha = await sharp(await encodePicture(half(90, 90)))
@@ -113,7 +129,10 @@ test("edit: margins, a transparent border and a wider size extend the picture", 
   const image = await drawn("two clocks on grass", 2);
   const edit = async (file: Uint8Array, more: object) => {
     const params = { model: MODEL, prompt: "", seed: 1, steps: 2, ...more };
-    const made = await client.images.edit({ ...params, image: await toFile(file, "in.png") } as OpenAI.ImageEditParamsNonStreaming);
+    const made = await client.images.edit({
+      ...params,
+      image: await toFile(file, "in.png"),
+    } as OpenAI.ImageEditParamsNonStreaming);
     return { ...(await readPicture(bytesOf(made.data?.[0].b64_json))), b64: made.data?.[0].b64_json };
   };
   const wider = await edit(image, { size: "512x256" });
@@ -122,7 +141,11 @@ test("edit: margins, a transparent border and a wider size extend the picture", 
   expect(byMargins.b64).toBe(wider.b64);
   const sharp = (await import("sharp")).default;
   const clear = { r: 0, g: 0, b: 0, alpha: 0 };
-  const bordered = await sharp(image).ensureAlpha().extend({ left: 128, right: 128, background: clear }).png().toBuffer();
+  const bordered = await sharp(image)
+    .ensureAlpha()
+    .extend({ left: 128, right: 128, background: clear })
+    .png()
+    .toBuffer();
   expect((await edit(bordered, {})).b64).toBe(wider.b64);
   await expect(edit(image, {})).rejects.toMatchObject({ status: 400, code: "invalid_value", param: "mask" });
 });
@@ -130,7 +153,13 @@ test("edit: margins, a transparent border and a wider size extend the picture", 
 test("chat about a picture, whole and streamed: several tokens a chunk, the same text", async () => {
   const url = `data:image/png;base64,${(await drawn("a photo of two red cars", 7)).toString("base64")}`;
   const messages: OpenAI.ChatCompletionMessageParam[] = [
-    { role: "user", content: [{ type: "text", text: "" }, { type: "image_url", image_url: { url } }] },
+    {
+      role: "user",
+      content: [
+        { type: "text", text: "" },
+        { type: "image_url", image_url: { url } },
+      ],
+    },
   ];
   const whole = await client.chat.completions.create({ model: MODEL, messages, ...{ seed: 1 } });
   const text = whole.choices[0].message.content ?? "";

@@ -57,8 +57,7 @@ function fromDataUrl(url: string, param: string): Uint8Array {
 }
 
 async function fromWeb(url: string, param: string, { limits, remote }: PictureRules): Promise<Uint8Array> {
-  const refused = (why: string): never =>
-    refuse(400, `${param}: ${why}`, { code: "invalid_image_url", param });
+  const refused = (why: string): never => refuse(400, `${param}: ${why}`, { code: "invalid_image_url", param });
   if (!/^https?:\/\//i.test(url)) refused("expected a data: URL of a picture");
   if (!remote) refused("this server fetches no pictures; send a data: URL, or start it with --allow-remote-images");
   return fetchPicture(url, { bytes: limits.bytes, seconds: limits.arrival }).catch((error: Error) =>

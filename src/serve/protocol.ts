@@ -4,8 +4,6 @@
  */
 import { z } from "zod";
 
-// ---- building blocks -----------------------------------------------------------------------------------------------
-
 const text = z
   .string()
   .max(100_000)
@@ -236,12 +234,8 @@ export type ChatChunk = z.infer<typeof ChatChunk>;
 
 // ---- models and errors ---------------------------------------------------------------------------------------------
 
-export const ModelCard = z.object({
-  id: z.string(),
-  object: z.literal("model"),
-  created: z.int(),
-  owned_by: z.literal("fewstep"),
-});
+const model = { id: z.string(), object: z.literal("model"), created: z.int() };
+export const ModelCard = z.object({ ...model, owned_by: z.literal("fewstep") });
 export const ModelList = z.object({ object: z.literal("list"), data: z.array(ModelCard) });
 
 export const ErrorResponse = z.object({

@@ -3,20 +3,42 @@
  * at when the connection is made, no redirects, few bytes, little time.
  */
 import { lookup } from "node:dns/promises";
-import { type IncomingMessage, get as getHttp } from "node:http";
+import { get as getHttp, type IncomingMessage } from "node:http";
 import { get as getHttps } from "node:https";
 import { BlockList, isIP, isIPv4, type LookupFunction } from "node:net";
 
 /** IPv4 networks that are not the public internet (IANA special-purpose registry), and multicast. */
 const NOT_PUBLIC = new BlockList();
 for (const [network, bits] of [
-  ...([["0.0.0.0", 8], ["10.0.0.0", 8], ["100.64.0.0", 10], ["127.0.0.0", 8], ["169.254.0.0", 16]] as const),
-  ...([["172.16.0.0", 12], ["192.0.0.0", 24], ["192.0.2.0", 24], ["192.88.99.0", 24], ["192.168.0.0", 16]] as const),
-  ...([["198.18.0.0", 15], ["198.51.100.0", 24], ["203.0.113.0", 24], ["224.0.0.0", 3]] as const),
+  ...([
+    ["0.0.0.0", 8],
+    ["10.0.0.0", 8],
+    ["100.64.0.0", 10],
+    ["127.0.0.0", 8],
+    ["169.254.0.0", 16],
+  ] as const),
+  ...([
+    ["172.16.0.0", 12],
+    ["192.0.0.0", 24],
+    ["192.0.2.0", 24],
+    ["192.88.99.0", 24],
+    ["192.168.0.0", 16],
+  ] as const),
+  ...([
+    ["198.18.0.0", 15],
+    ["198.51.100.0", 24],
+    ["203.0.113.0", 24],
+    ["224.0.0.0", 3],
+  ] as const),
 ])
   NOT_PUBLIC.addSubnet(network, bits, "ipv4");
 /** Inside 2000::/3, which alone is public: protocol assignments with Teredo, documentation, 6to4. */
-for (const [network, bits] of [["2001::", 23], ["2001:db8::", 32], ["2002::", 16], ["3fff::", 20]] as const)
+for (const [network, bits] of [
+  ["2001::", 23],
+  ["2001:db8::", 32],
+  ["2002::", 16],
+  ["3fff::", 20],
+] as const)
   NOT_PUBLIC.addSubnet(network, bits, "ipv6");
 const GLOBAL_UNICAST = new BlockList();
 GLOBAL_UNICAST.addSubnet("2000::", 3, "ipv6");
@@ -63,7 +85,8 @@ export function fetchPicture(from: string, { bytes: limit, seconds, allow = isPu
 }
 
 async function readAll(response: IncomingMessage, limit: number): Promise<Buffer> {
-  if (response.statusCode !== 200) throw new Error(`the host answered ${response.statusCode}; redirects are not followed`);
+  if (response.statusCode !== 200)
+    throw new Error(`the host answered ${response.statusCode}; redirects are not followed`);
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response) {

@@ -41,7 +41,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   // Elsewhere a key is required, so a name that was bound anew gains nothing; names that were given are held to.
   const hosts = loopback ? [...LOOPBACK_HOSTS, ...(options.hosts ?? [])] : options.hosts;
   const service = createService({ ...options, hosts });
-  const server = createServer({ keepAliveTimeout: 5000 });
+  // Slow requests are looked for this often; a request without a host is refused in our own words.
+  const connectionsCheckingInterval = Math.min(5, service.limits.arrival / 2) * 1000;
+  const server = createServer({ keepAliveTimeout: 5000, connectionsCheckingInterval, requireHostHeader: false });
   try {
     await service.start();
     const { limits } = service;
@@ -85,7 +87,8 @@ function listener(service: Service) {
     {
       overrideGlobalObjects: false,
       // A request that no URL can be made of.
-      errorHandler: () => errorResponse(new ServeError(400, "this is not a valid request", { code: "invalid_request" })),
+      errorHandler: () =>
+        errorResponse(new ServeError(400, "this is not a valid request", { code: "invalid_request" })),
     },
   );
 }

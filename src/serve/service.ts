@@ -109,7 +109,13 @@ export function createService(options: ServiceOptions = {}): Service {
       const call = createCall({ request: c.req.raw, client, owner }, workers, rules);
       return route.handle(call, state, c.req.param("id") ?? "");
     });
-  app.notFound((c) => errorResponse(new ServeError(404, `unknown request: ${c.req.method.slice(0, 10)} ${c.req.path.slice(0, 200)}`, { code: "unknown_url" })));
+  app.notFound((c) =>
+    errorResponse(
+      new ServeError(404, `unknown request: ${c.req.method.slice(0, 10)} ${c.req.path.slice(0, 200)}`, {
+        code: "unknown_url",
+      }),
+    ),
+  );
   app.onError((error, c) => {
     const answer = answerFor(error);
     if (answer.status === 500)

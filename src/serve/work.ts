@@ -4,10 +4,8 @@ import type { Format, MaskMode } from "../image/index.ts";
 import type { ModelSource } from "../models/index.ts";
 import type { DescribeOptions, DrawOptions, ImageSettings, Margins, Timings } from "../tasks/index.ts";
 
-type Plain<T> = Omit<T, "signal" | "batchSize" | "schedule">;
-
 /** How to draw and what to hand over. */
-export interface Drawing extends Plain<DrawOptions> {
+export interface Drawing extends Pick<DrawOptions, "steps" | "guidance" | "topK" | "temperature" | "seed" | "n"> {
   schedule?: string;
   prompt: string;
   format: Format;
@@ -33,7 +31,9 @@ export interface EditWork extends Drawing {
   margins?: Margins;
 }
 
-export interface DescribeWork extends Plain<DescribeOptions> {
+type Describing = Pick<DescribeOptions, "decoding" | "block" | "temperature" | "topK" | "seed" | "maxTokens">;
+
+export interface DescribeWork extends Describing {
   task: "describe";
   image: Uint8Array;
   question?: string;

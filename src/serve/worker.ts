@@ -86,6 +86,7 @@ export function createWorker({ id: model, source, threads, limits, log, metrics 
       if (event.kind === "answer") metrics.tokens.add({ model }, event.tokens);
       if (event.kind === "images" || event.kind === "answer") request.end("done");
     },
+    onReady: (pid, took) => log({ level: "info", event: "engine ready", model, pid, took }),
     onFailed: (id, error) => running.get(id)?.end("failed", errorOfWork(error)),
     onCrash(how) {
       metrics.crashes.add({ model });
