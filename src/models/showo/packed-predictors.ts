@@ -123,7 +123,8 @@ export async function packedTextPredictor(
       return evaluated;
     },
     async predict(canvas: Canvas, span: Span) {
-      const settled = prompt.length + settledSlots;
+      // All but the last one: what follows it is decided where it is fed.
+      const settled = prompt.length + settledSlots - 1;
       for (const id of fed) {
         if (kept >= settled || id !== idAt(canvas, kept)) break;
         kept++;

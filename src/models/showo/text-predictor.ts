@@ -63,7 +63,8 @@ export async function textPredictor(
   /** Keeps what the last pass computed for tokens that turned out right. */
   const commit = (canvas: Canvas): void => {
     let right = 0;
-    const settled = prompt.length + settledSlots;
+    // All but the last one: what follows it is decided where it is fed.
+    const settled = prompt.length + settledSlots - 1;
     while (right < fed.length && cache.length + right < settled && fed[right] === idAt(canvas, cache.length + right))
       right++;
     if (right && fresh) cache.keep(fresh, right);
