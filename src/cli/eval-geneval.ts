@@ -16,7 +16,7 @@ import {
 } from "../scenes/index.ts";
 import { aboutModel, circumstances, interval, percent } from "./eval-about.ts";
 import type { Io } from "./shell/io.ts";
-import { type ModelOptions, modelOptions, number, openModel } from "./shell/options.ts";
+import { type ModelOptions, modelOptions, number, openModel, warn } from "./shell/options.ts";
 import { progressBar } from "./shell/progress.ts";
 
 interface Options extends ModelOptions {
@@ -50,6 +50,10 @@ async function measure(options: Options, io: Io): Promise<void> {
   const about = await aboutModel(options.model);
   const model = await openModel(options, io);
   const detector = await loadDetector();
+  if (detector.domain !== scenes)
+    warn(io, [
+      `the detector was trained on ${detector.domain} scenes; the ceiling says how far it can judge ${scenes} ones`,
+    ]);
   const bar = progressBar(io, "prompts");
   try {
     const { defaults } = model.config;
