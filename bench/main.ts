@@ -1,10 +1,11 @@
-/** npm run bench -- train|generate [--rounds N] [--json] [--write FILE.md]: ratios on this machine, in one run. */
+/** npm run bench -- train|generate|full [--rounds N] [--json] [--write FILE.md]: ratios on this machine, in one run. */
 import { parseArgs } from "node:util";
+import { benchFull } from "./full.ts";
 import { benchGenerate } from "./generate.ts";
 import { circumstances, writeSection } from "./report.ts";
 import { benchTrain } from "./train.ts";
 
-const BENCHMARKS = { train: benchTrain, generate: benchGenerate };
+const BENCHMARKS = { train: benchTrain, generate: benchGenerate, full: benchFull };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -116,8 +116,8 @@ async function runSteps(
   ];
   try {
     for (; journal.done < steps.length; ) {
-      throwIfAborted(signal);
       onProgress?.({ done: journal.done, total: steps.length });
+      throwIfAborted(signal);
       await steps[journal.done]();
       for (const [stem, file] of job.files) journal.data[stem] = await file.sync();
       journal.done++;
