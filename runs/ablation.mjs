@@ -24,7 +24,7 @@ export async function ablate(variants, { run = process.env.OUT ?? "out/turbo" } 
       continue;
     }
     const read = captions(`${out}/model`, "jacobi");
-    const drawn = scores(geneval(`${out}/model`, { steps: 4, guidance: 0 }));
+    const drawn = scores(await geneval(`${out}/model`, { steps: 4, guidance: 0 }));
     rows.push([name, ...drawn, read.tokensPerPass.toFixed(2), share(read.facts), ...paper]);
   }
   return rows;

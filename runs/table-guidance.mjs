@@ -5,11 +5,11 @@ const kinds = [
   ["Show-o", models.teacher, [0, best]],
   ["Turbo", models.turbo, [0, 0.25, best]],
 ];
-const rows = kinds.flatMap(([name, model, weights]) =>
-  [16, 8, 4, 2].flatMap((steps) =>
-    weights.map((guidance) => [name, steps, guidance, ...scores(geneval(model, { steps, guidance }))]),
-  ),
-);
+const rows = [];
+for (const [name, model, weights] of kinds)
+  for (const steps of [16, 8, 4, 2])
+    for (const guidance of weights)
+      rows.push([name, steps, guidance, ...scores(await geneval(model, { steps, guidance }))]);
 const paper = [
   ["Show-o, 0 and 10", "-1.097 / .739", "-.916 / .665", "-.877 / .219", "-1.661 / -1.257"],
   ["Turbo, 0 and 1", ".752 / .816", ".738 / .782", ".706 / .731", ".529 / .420"],

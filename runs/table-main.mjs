@@ -1,28 +1,8 @@
 // Pictures of Show-o with guidance, Turbo* and Turbo without, at 16, 8, 4 and 2 steps: GenEval, seconds, a plot, strips.
 // node runs/table-main.mjs      (environment: runs/tables.mjs)
 
-import { existsSync, readFileSync } from "node:fs";
-import { loadModel } from "fewstep";
-import { evaluateGeneval } from "fewstep/evaluate";
 import { enlarge, plotCurves, sheet } from "fewstep/image";
-import { loadDetector } from "fewstep/models/detector";
-import { DOMAINS, loadAtlas, parsePrompts } from "fewstep/scenes";
-import {
-  best,
-  geneval,
-  json,
-  models,
-  perPrompt,
-  prompts,
-  SCORES,
-  save,
-  say,
-  scores,
-  section,
-  share,
-  table,
-  writeJson,
-} from "./tables.mjs";
+import { best, geneval, json, models, open, SCORES, save, say, scores, section, share, table } from "./tables.mjs";
 
 const STEPS = [16, 8, 4, 2];
 // Top-k of the paper (200 and 10 of 8192 codes) in the proportions of this codebook.
@@ -47,7 +27,7 @@ const curves = kinds.map(({ name }) => ({ name, x: [], y: [] }));
 let ceilings;
 for (const steps of STEPS)
   for (const [i, { name, model, guidance, turbo, paper }] of kinds.entries()) {
-    const result = geneval(model, { steps, guidance, topK: turbo ? topK[steps] : undefined });
+    const result = await geneval(model, { steps, guidance, topK: turbo ? topK[steps] : undefined });
     ceilings = result;
     const [average, seconds] = PAPER[steps][paper];
     rows.push([steps, name, ...scores(result), result.secondsPerPicture.toFixed(3), share(average), seconds]);
@@ -55,37 +35,14 @@ for (const steps of STEPS)
     curves[i].y.push(result.average);
   }
 
-say("collaborative denoising");
-/** The teacher draws the first steps with guidance, Turbo the rest: measured like a model of its own. */
-async function collaborative(steps, draftSteps) {
-  const file = `out/tables/collaborative-${steps}-${draftSteps}-${best}-${perPrompt}-${prompts.replace(/\W/g, "-")}.json`;
-  if (existsSync(file)) return json(file);
-  const [turbo, teacher] = [await loadModel(models.turbo), await loadModel(models.teacher)];
-  const draft = { drafter: teacher, draftSteps, draftGuidance: best };
-  const both = { ...turbo, generateImage: (text, options) => turbo.generateImage(text, { ...options, ...draft }) };
-  const detector = await loadDetector();
-  const { average, ci95, tasks, secondsPerPicture } = await evaluateGeneval(both, {
-    detector,
-    atlas: await loadAtlas(),
-    domain: DOMAINS[process.env.SCENES ?? "easy"],
-    requests: parsePrompts(readFileSync(prompts, "utf8"), prompts),
-    perPrompt,
-    seed: 1000,
-    steps,
-    guidance: 0,
-    topK: topK[steps],
-  });
-  await Promise.all([turbo.dispose(), teacher.dispose(), detector.dispose()]);
-  const result = { average, ci95, tasks, secondsPerPicture };
-  await writeJson(file, result);
-  return result;
-}
+say("collaborative denoising: the teacher draws the first steps with guidance, Turbo the rest");
 for (const [steps, drafted] of [
   [8, 2],
   [4, 1],
   [2, 1],
 ]) {
-  const result = await collaborative(steps, drafted);
+  const draft = { model: models.teacher, steps: drafted, guidance: best };
+  const result = await geneval(models.turbo, { steps, guidance: 0, topK: topK[steps], draft });
   rows.push([steps, `Show-o ${drafted}, then Turbo`, ...scores(result), result.secondsPerPicture.toFixed(3), "", ""]);
 }
 
@@ -97,7 +54,7 @@ say("strips");
 const strip = [];
 const PROMPTS = ["a photo of two red cars", "a photo of a dog left of a cat", "a photo of a blue umbrella"];
 for (const { model, guidance, turbo } of [kinds[0], kinds[3]]) {
-  const loaded = await loadModel(model, { host: "inline" });
+  const loaded = await open(model);
   for (const prompt of PROMPTS)
     for (const steps of STEPS) {
       const { images } = await loaded.generateImage(prompt, {
@@ -111,7 +68,6 @@ for (const { model, guidance, turbo } of [kinds[0], kinds[3]]) {
         caption: `${turbo ? "Turbo" : "Show-o"}, ${steps} steps: ${prompt}`,
       });
     }
-  await loaded.dispose();
 }
 await save(
   "steps-of-turbo",

@@ -1,15 +1,12 @@
 // Writing: Show-o and Turbo token by token and by Jacobi iteration, and Show-o from Turbo's drafts; all in turns on the same
 // scenes. With a picture of one text settling. node runs/table-text.mjs      (environment: runs/tables.mjs)
-import { loadModel } from "fewstep";
 import { drawText, fillRectangle, picture, textHeight, textWidth } from "fewstep/image";
 import { DOMAINS, loadAtlas, makeScene } from "fewstep/scenes";
-import { captions, models, save, say, section, share, table } from "./tables.mjs";
+import { captions, models, open, save, say, section, share, table } from "./tables.mjs";
 
 const images = Number(process.env.IMAGES ?? 100);
-const threads = process.env.THREADS ? Number(process.env.THREADS) : undefined;
 const domain = DOMAINS[process.env.SCENES ?? "easy"];
 const atlas = await loadAtlas();
-const open = (folder) => loadModel(folder, { host: "inline", threads });
 const [teacher, star, turbo] = [await open(models.teacher), await open(models.star), await open(models.turbo)];
 const ways = [
   {
@@ -108,7 +105,6 @@ await section(
     "![A text settling, pass by pass](pictures/text-settling.png)",
   ].join("\n\n"),
 );
-for (const model of [teacher, star, turbo]) await model.dispose();
 
 /** Each pass on a line: what is settled, then what is guessed. */
 async function settling(model) {

@@ -7,11 +7,11 @@ const kinds = [
   ["Turbo", models.turbo, 0],
   [`Show-o, guidance ${best}`, models.teacher, best],
 ];
-const rows = kinds.flatMap(([name, model, guidance]) =>
-  [4, 2].flatMap((steps) =>
-    ks.map((topK) => [name, steps, topK ?? "all", ...scores(geneval(model, { steps, guidance, topK }))]),
-  ),
-);
+const rows = [];
+for (const [name, model, guidance] of kinds)
+  for (const steps of [4, 2])
+    for (const topK of ks)
+      rows.push([name, steps, topK ?? "all", ...scores(await geneval(model, { steps, guidance, topK }))]);
 const paper = [
   ["Turbo", 4, ".621 / .306", ".706 / .309 (k = 200)"],
   ["Turbo", 2, ".027 / .291", ".529 / .306 (k = 10)"],

@@ -1,13 +1,16 @@
 // What the tables of Show-o Turbo have in common: measurements that are made once and kept, the paper's figures, sections of
 // docs/RESULTS.md, pictures. Environment: EVERY (each so many of the 553 prompts; 1), PER_PROMPT (pictures of each; 1),
-// IMAGES (scenes to describe; 100), SCENES (easy), GUIDANCE (the teacher's best; by the model), THREADS.
+// IMAGES (scenes to describe; 100), SCENES (easy), BEST (guidance of the teacher; by the model), THREADS.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { loadModel } from "fewstep";
+import { ceilingsOf, evaluateGeneval } from "fewstep/evaluate";
 import { writeAtomic, writeJson } from "fewstep/files";
 import { encodePicture } from "fewstep/image";
-import { DOMAINS, genevalPrompts } from "fewstep/scenes";
+import { loadDetector } from "fewstep/models/detector";
+import { DOMAINS, genevalPrompts, loadAtlas } from "fewstep/scenes";
 import { circumstances, table, writeSection } from "../dist/bench/report.js";
 
 export { table };
@@ -15,6 +18,7 @@ export { table };
 const { env } = process;
 const scenes = env.SCENES ?? "easy";
 const out = "out/tables";
+export const threads = env.THREADS ? Number(env.THREADS) : undefined;
 mkdirSync(out, { recursive: true });
 mkdirSync("docs/pictures", { recursive: true });
 
@@ -24,17 +28,8 @@ export const models = {
   star: env.STAR ?? "weights/turbo-star-mini",
   turbo: env.TURBO ?? "weights/turbo-mini",
 };
-export const best = env.GUIDANCE ? Number(env.GUIDANCE) : json(`${models.teacher}/config.json`).defaults.guidance;
+export const best = env.BEST ? Number(env.BEST) : json(`${models.teacher}/config.json`).defaults.guidance;
 export const say = (text) => console.error(text);
-
-/** Each so many of the prompts, in all tasks. */
-function promptFile() {
-  const every = Number(env.EVERY ?? 1);
-  const file = `${out}/prompts-${scenes}-${every}.tsv`;
-  const lines = genevalPrompts(DOMAINS[scenes]).filter((_, i) => i % every === 0);
-  writeFileSync(file, lines.map(({ task, prompt }) => `${task}\t${prompt}\n`).join(""));
-  return file;
-}
 
 const hashOf = (folder) =>
   createHash("sha256")
@@ -67,12 +62,65 @@ function measured(command, model, options) {
   return result;
 }
 
-export const prompts = promptFile();
 export const perPrompt = Number(env.PER_PROMPT ?? 1);
+const requests = genevalPrompts(DOMAINS[scenes]).filter((_, i) => i % Number(env.EVERY ?? 1) === 0);
+const seed = 1000;
 
-/** GenEval's average and tasks of a model. */
-export const geneval = (model, { steps, guidance, topK }) =>
-  measured("geneval", model, { scenes, steps, guidance, "top-k": topK, prompts, "per-prompt": perPrompt, seed: 1000 });
+const opened = new Map();
+/** A model in this thread, opened once. */
+export function open(folder) {
+  if (!opened.has(folder)) opened.set(folder, loadModel(folder, { host: "inline", threads }));
+  return opened.get(folder);
+}
+
+let judging;
+/** Detector, scenes as they should be and their reconstructions: the same for all models of one picture tokenizer. */
+async function judges(model) {
+  const common = {
+    detector: await loadDetector(),
+    atlas: await loadAtlas(),
+    domain: DOMAINS[scenes],
+    requests,
+    perPrompt,
+    seed,
+  };
+  return { ...common, ceilings: await ceilingsOf(model, common) };
+}
+
+/** GenEval's average and tasks of a model; `draft` says which other model draws the first steps. Measured once and kept. */
+export async function geneval(folder, { steps, guidance, topK, draft }) {
+  const about = [
+    hashOf(folder),
+    draft && { ...draft, model: hashOf(draft.model) },
+    steps,
+    guidance,
+    topK,
+    requests,
+    perPrompt,
+    seed,
+  ];
+  const key = createHash("sha256").update(JSON.stringify(about)).digest("hex").slice(0, 16);
+  const file = `${out}/geneval-${key}.json`;
+  if (existsSync(file)) return json(file);
+  say(
+    `geneval of ${folder}, ${steps} steps, guidance ${guidance}${topK ? `, top ${topK}` : ""}${draft ? ", drafted" : ""}`,
+  );
+  const model = await open(folder);
+  const drafting = draft && {
+    drafter: await open(draft.model),
+    draftSteps: draft.steps,
+    draftGuidance: draft.guidance,
+  };
+  const drawing = {
+    ...model,
+    generateImage: (text, options) => model.generateImage(text, { ...options, ...drafting }),
+  };
+  judging ??= judges(model);
+  const how = { ...(await judging), steps, guidance, topK, record: `${out}/geneval-${key}.jsonl` };
+  const result = await evaluateGeneval(drawing, how);
+  await writeJson(file, result);
+  return result;
+}
 
 /** Facts of captions, CIDEr, speed. */
 export const captions = (model, decoding) =>
@@ -105,4 +153,3 @@ export async function section(name, title, text) {
 
 export const save = async (name, picture) =>
   writeAtomic(`docs/pictures/${name}.png`, await encodePicture(picture, "png"));
-export { writeJson };

@@ -8,13 +8,11 @@ export const threads = env.THREADS ? Number(env.THREADS) : undefined;
 const list = (text) => text.split(",").map(Number);
 
 /**
- * Settings of the two-stage run. The environment changes them: STEPS, GUIDANCE and SEGMENTS of both stages ("600,600"),
+ * Settings of the two-stage run. The environment changes them: STEPS, GUIDANCE and SEGMENTS of both stages ("500,400"),
  * PICTURES and TEXTS to follow, DATA (a domain of scenes).
  */
 export function turboConfig(teacher, more = {}) {
-  const [steps, guidance, segments] = [env.STEPS ?? "600,600", env.GUIDANCE ?? "1,0.25", env.SEGMENTS ?? "4,2"].map(
-    list,
-  );
+  const [steps, guidance, segments] = [env.STEPS ?? "500,400", env.GUIDANCE ?? "1,0", env.SEGMENTS ?? "4,2"].map(list);
   const stages = steps.map((count, i) => ({
     passes: 16,
     guidance: guidance[i] ?? guidance.at(-1),
@@ -27,7 +25,7 @@ export function turboConfig(teacher, more = {}) {
     teacher,
     data: { scenes: env.DATA ?? "easy" },
     stages,
-    trajectories: { pictures: Number(env.PICTURES ?? 2000), texts: Number(env.TEXTS ?? 1500) },
+    trajectories: { pictures: Number(env.PICTURES ?? 1200), texts: Number(env.TEXTS ?? 1000) },
     ...more,
   });
 }

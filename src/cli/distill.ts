@@ -26,7 +26,7 @@ interface Options {
   texts?: number;
   fromTeacher?: boolean;
   lora?: number;
-  collect?: string;
+  collect?: { part: number; parts: number };
   threads?: number;
   json?: boolean;
 }
@@ -45,14 +45,18 @@ export function distill(program: Command, io: Io): void {
       new Option("--preset <name>", "settings to start from").choices(Object.keys(DISTILL_PRESETS)).default("mini"),
     )
     .option("--name <name>", "name of the model")
-    .option("--steps <counts>", "training steps of each stage, as 600,600", numbers)
+    .option("--steps <counts>", "training steps of each stage, as 500,400", numbers)
     .option("--segments <counts>", "parts of a trajectory in each stage, as 4,2", numbers)
-    .option("--guidance <weights>", "guidance of each stage's trajectories, as 1.5,0.25", numbers)
+    .option("--guidance <weights>", "guidance of each stage's trajectories, as 1,0", numbers)
     .option("--pictures <count>", "trajectories of pictures", number)
     .option("--texts <count>", "questions whose answers are followed", number)
     .option("--from-teacher", "follow the teacher anew at every step instead of collecting first")
     .option("--lora <rank>", "train low-rank additions of this rank alone", number)
-    .option("--collect <part/parts>", "only collect trajectories, as one of several processes: 1/2 here, 2/2 there")
+    .option(
+      "--collect <part/parts>",
+      "only collect trajectories, as one of several processes: 1/2 here, 2/2 there",
+      partOf,
+    )
     .option("--threads <count>", "threads (default: all cores)", number)
     .option("--json", "progress as one JSON object a line")
     .action(async (file: string | undefined, options: Options) => {
@@ -62,7 +66,7 @@ export function distill(program: Command, io: Io): void {
       const onProgress = (progress: DistillProgress) => io.err(`${json ? JSON.stringify(progress) : line(progress)}\n`);
       const run = { out, threads, signal: io.signal, onProgress };
       if (options.collect !== undefined) {
-        await collectStage(config, { ...run, ...partOf(options.collect) });
+        await collectStage(config, { ...run, ...options.collect });
         return;
       }
       const model = await distillModel(config, run);
@@ -103,7 +107,7 @@ function stagesOf(stages: readonly DistillStage[], { steps, segments, guidance }
 
 function partOf(text: string): { part: number; parts: number } {
   const [, part, parts] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
-  if (!(part >= 1 && part <= parts)) throw new InvalidArgumentError("--collect takes a part of several, as 1/2.");
+  if (!(part >= 1 && part <= parts)) throw new InvalidArgumentError("This is not a part of several, as 1/2.");
   return { part: part - 1, parts };
 }
 

@@ -43,8 +43,8 @@ const schema = z.strictObject({
       /** Collected ahead into files, or anew for every step. */
       from: z.enum(["files", "teacher"]).default("files"),
       /** Prompts to draw and questions to answer. */
-      pictures: count.default(2000),
-      texts: count.default(1500),
+      pictures: count.default(1200),
+      texts: count.default(1000),
       /** Ids kept of each of the teacher's distributions. */
       labels: count.default(24),
       /** Tokens of a Jacobi round. */
@@ -151,8 +151,8 @@ export const DISTILL_PRESETS = {
   /** For models of a few million parameters: batches, a higher rate and averaged weights. */
   mini: {
     stages: [
-      { passes: 16, guidance: 1.5, segments: 4, textSegments: 2, steps: 600 },
-      { passes: 16, guidance: 0.25, segments: 2, textSegments: 1, steps: 600 },
+      { passes: 16, guidance: 1, segments: 4, textSegments: 2, steps: 500 },
+      { passes: 16, guidance: 0, segments: 2, textSegments: 1, steps: 400 },
     ],
     rows: { image: 16, text: 4, lm: 1 },
     weights: { imageConsistency: 0.5, imageRegularisation: 1, textRegularisation: 2, text: 0.5, lm: 0.1 },
