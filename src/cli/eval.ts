@@ -12,6 +12,7 @@ import { encodePicture } from "../image/index.ts";
 import { DOMAINS, type DomainName, loadAtlas } from "../scenes/index.ts";
 import type { Model } from "../tasks/index.ts";
 import { aboutModel, circumstances, percent, shown } from "./eval-about.ts";
+import { code } from "./eval-code.ts";
 import { geneval } from "./eval-geneval.ts";
 import type { Io } from "./shell/io.ts";
 import { type ModelOptions, modelOptions, number, openModel } from "./shell/options.ts";
@@ -30,6 +31,7 @@ interface Options extends ModelOptions {
 export function evaluate(program: Command, io: Io): void {
   const command = program.command("eval").description("measure a model on prompts and scenes it has never seen");
   geneval(command, io);
+  code(command, io);
   const common = (name: string, what: string, images: number) =>
     modelOptions(command.command(name))
       .description(what)

@@ -1,5 +1,6 @@
 /** Models to scores: what they read, what they draw, what their tokens keep. */
 export { type Cider, cider } from "./cider.ts";
+export { type CodeFigures, type CodeOptions, detectorJudge, evaluateCode, type Look } from "./code.ts";
 export {
   type Acceptance,
   acceptanceOf,

@@ -8,6 +8,6 @@ export { openWeights } from "./open-weights.ts";
 export { chooseDTypes, type DTypeChoice, openPacked, packedDTypes } from "./packed-model.ts";
 export * from "./plan.ts";
 export { PUBLISHED, type PublishedModel, publishedModel, wantedFiles } from "./published.ts";
-export { DEFAULT_MODEL, embeddedModels, modelFolder, pulledModels } from "./registry.ts";
+export { DEFAULT_MODEL, embeddedModels, modelFolder, nearest, pulledModels } from "./registry.ts";
 export { type ModelParts, saveModel } from "./save.ts";
 export { magvitParameters, type Shapes, type StateDict, showoParameters } from "./weights.ts";

@@ -56,7 +56,7 @@ export function modelFolder(nameOrFolder: string, weights = WEIGHTS, pulled = mo
 }
 
 /** The name that differs by the fewest letters, if that is less than half of them. */
-function nearest(wanted: string, names: readonly string[]): string | undefined {
+export function nearest(wanted: string, names: readonly string[]): string | undefined {
   const [best] = names
     .map((name) => ({ name, distance: editDistance(wanted.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);

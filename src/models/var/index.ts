@@ -1,6 +1,17 @@
 /** VAR: a transformer that draws a class scale by scale. */
 export * from "./config.ts";
 export * from "./edit.ts";
+export {
+  embeddedLabelModels,
+  type LabelConfig,
+  type LabelLoadOptions,
+  type LabelNetworks,
+  type LabelParts,
+  labelModelFolder,
+  loadLabelNetworks,
+  type PublishedFiles,
+  saveLabelModel,
+} from "./folder.ts";
 export * from "./graph.ts";
 export * from "./predictor.ts";
 export * from "./programs.ts";
