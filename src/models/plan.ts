@@ -7,11 +7,11 @@ import { mkdir } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { writeJson } from "../files/index.ts";
+import type { Costs } from "./costs.ts";
 import { home } from "./home.ts";
 import type { PackedDType } from "./showo/index.ts";
 
-/** Milliseconds of a pass of so many tokens. */
-export type Costs = Readonly<Record<number, number>>;
+export { betweenPoints, type Costs } from "./costs.ts";
 
 export interface Plan {
   /** Passes of at most so many tokens run on the last of the dtypes. */
@@ -52,19 +52,6 @@ export const WINDOWS = [1, 2, 4, 8, 16, 32, 64] as const;
 export function passCosts({ fewRows, costs }: Pick<Plan, "fewRows" | "costs">, dtypes: readonly PackedDType[]): Costs {
   const [first = {}, second = first] = dtypes.map((dtype) => costs[dtype]);
   return Object.fromEntries(WINDOWS.map((w) => [w, w <= fewRows ? second[w] : first[w]]));
-}
-
-/** Straight lines between measured passes; the last line goes on. */
-export function betweenPoints(costs: Costs): (slots: number) => number {
-  const points = Object.entries(costs)
-    .map(([slots, ms]) => [Number(slots), ms] as const)
-    .sort(([a], [b]) => a - b);
-  return (slots) => {
-    const found = points.findIndex(([at]) => at >= slots);
-    const next = found < 0 ? points.length - 1 : Math.max(1, found);
-    const [[left, low], [right, high]] = [points[next - 1], points[next]];
-    return low + ((high - low) * (slots - left)) / (right - left);
-  };
 }
 
 /** The largest window up to which the second weights are the faster ones. */
