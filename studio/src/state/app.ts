@@ -1,0 +1,114 @@
+/** What the whole page shares: which view, which engine, how to draw, what happened. */
+import { capabilities, serverEngine } from "../engine/server.ts";
+import type { Engine, PictureSettings } from "../engine/types.ts";
+import { createStore, keptStore } from "./store.ts";
+
+export const VIEWS = ["Draw", "Edit", "Describe", "Compare", "Gallery", "Training", "Results"] as const;
+export type View = (typeof VIEWS)[number];
+
+const viewOf = (hash: string): View => VIEWS.find((view) => hash === `#${view.toLowerCase()}`) ?? "Draw";
+
+export const app = createStore({
+  view: viewOf(location.hash),
+  /** A picture on its way to a view that takes one. */
+  picture: undefined as Uint8Array<ArrayBuffer> | undefined,
+  /** What a screen reader says, and what is shown for a moment. */
+  said: "",
+  toast: "",
+});
+
+export function show(view: View, picture?: Uint8Array<ArrayBuffer>): void {
+  if (location.hash !== `#${view.toLowerCase()}`) history.pushState(undefined, "", `#${view.toLowerCase()}`);
+  app.set(picture ? { view, picture } : { view });
+}
+addEventListener("popstate", () => app.set({ view: viewOf(location.hash) }));
+
+export const say = (said: string): void => app.set({ said });
+
+let hiding: ReturnType<typeof setTimeout> | undefined;
+export function toast(text: string): void {
+  app.set({ toast: text, said: text });
+  clearTimeout(hiding);
+  hiding = setTimeout(() => app.set({ toast: "" }), 6000);
+}
+
+// ---- how to draw ---------------------------------------------------------------------------------------------------
+
+export const settings = keptStore("fewstep-settings", {
+  prompt: "a photo of four cars",
+  steps: 16,
+  guidance: 1,
+  temperature: 1,
+  schedule: "cosine",
+  seed: 7,
+  locked: false,
+  n: 4,
+  live: true,
+});
+
+/** As a picture was drawn. */
+export function restore({ prompt, steps, guidance, temperature, schedule, seed }: PictureSettings): void {
+  settings.set({ prompt, steps, guidance, temperature, schedule, seed, locked: true, n: 1 });
+  show("Draw");
+  toast(`Settings restored: seed ${seed}, ${steps} steps`);
+}
+
+/** The seed to draw with: another one each time unless it is locked. */
+export function nextSeed(): number {
+  const { locked, seed } = settings.get();
+  if (locked) return seed;
+  const fresh = Math.floor(Math.random() * 2 ** 31);
+  settings.set({ seed: fresh });
+  return fresh;
+}
+
+export const theme = keptStore("fewstep-theme", { name: "" });
+export function applyTheme(): void {
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.dataset.theme = theme.get().name || (dark ? "dark" : "light");
+}
+
+// ---- the engine ----------------------------------------------------------------------------------------------------
+
+export type Place = Engine["place"];
+export const engine = createStore({
+  place: "browser" as Place,
+  /** Whether this page came from a server with models. */
+  hasServer: false,
+  loading: 0 as number | undefined,
+  ready: undefined as Engine | undefined,
+  error: "",
+});
+
+/** Looks for a server, then starts where the person last was. */
+export async function startEngine(): Promise<void> {
+  const hasServer = (await capabilities()) !== undefined;
+  engine.set({ hasServer });
+  const wanted = new URLSearchParams(location.search).get("in") ?? localStorage.getItem("fewstep-place");
+  await runIn(hasServer && wanted !== "browser" ? "server" : "browser");
+}
+
+let turn = 0;
+export async function runIn(place: Place): Promise<void> {
+  const mine = ++turn;
+  void engine.get().ready?.close();
+  engine.set({ place, loading: 0, ready: undefined, error: "" });
+  try {
+    const make = async () => {
+      if (place === "server") return serverEngine();
+      const { browserEngine } = await import("../engine/browser.ts");
+      return browserEngine((loading) => mine === turn && engine.set({ loading }));
+    };
+    const ready = await make();
+    if (mine !== turn) return void ready.close();
+    engine.set({ ready, loading: undefined });
+    say(`The model is ready in the ${place}.`);
+  } catch (error) {
+    if (mine === turn) engine.set({ loading: undefined, error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+export function choosePlace(place: Place): void {
+  localStorage.setItem("fewstep-place", place);
+  void runIn(place);
+}
