@@ -56,7 +56,9 @@ async function firstLogits(folder: string, dtype?: "fp32" | "q8"): Promise<Float
 
 test("q8 is near and q4 within its bits; both load, alone and mixed", async () => {
   const folder = out();
-  const { layers } = await convertModel(tiny, folder, settings);
+  const { layers, pixels } = await convertModel(tiny, folder, settings);
+  expect(pixels).toMatchObject({ convolutions: expect.any(Number) });
+  expect(pixels?.kept).toBe(existsSync(join(folder, "onnx/vq_decoder_quantized.onnx")));
   const worst = (dtype: string) => Math.max(...layers.filter((l) => l.dtype === dtype).map(({ error }) => error));
   expect(worst("q8")).toBeGreaterThan(1e-4);
   expect(worst("q8")).toBeLessThan(0.06);

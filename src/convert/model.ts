@@ -28,10 +28,11 @@ import {
 } from "../models/index.ts";
 import { buildDecoder, buildEncoder, downsampling } from "../models/magvit/index.ts";
 import type { PackedDType } from "../models/showo/index.ts";
-import { writeOnnx } from "../onnx/index.ts";
+import { type ExternalData, writeOnnx } from "../onnx/index.ts";
 import type { CalibrationTexts } from "./calibration.ts";
 import { openDataFile } from "./data-file.ts";
 import { type LayerReport, removeJournal } from "./journal.ts";
+import { type PixelReport, quantizeDecoder } from "./pixels.ts";
 import { type ConvertProgress, convertTransformer } from "./transformer.ts";
 
 export interface ConvertOptions {
@@ -49,6 +50,8 @@ export interface ConvertOptions {
 export interface ConvertReport {
   dtypes: readonly PackedDType[];
   layers: LayerReport[];
+  /** Of the pixel decoder on 8 bits. */
+  pixels?: PixelReport;
   bytes: number;
 }
 
@@ -78,19 +81,23 @@ export async function convertModel(source: ModelSource, out: string, options: Co
     );
     const from = [located.showo, lora ?? ""].join(" ");
     const layers = await convertTransformer(config.showo, weights, work, { ...options, dtypes, source: from });
-    await convertTokenizer(located, work);
-    await writeJson(join(work, "report.json"), { dtypes, layers });
+    const pixels = await convertTokenizer(located, work, { dtypes, threads: options.threads });
+    await writeJson(join(work, "report.json"), { dtypes, layers, pixels });
     await writeConfig(config, work, dtypes);
     await removeJournal(work);
     await rename(work, out);
-    return { dtypes, layers, bytes: bytesIn(out) };
+    return { dtypes, layers, pixels, bytes: bytesIn(out) };
   } finally {
     plain.close();
   }
 }
 
 /** The picture tokenizer: programs of the usual grid, and its weights for other grids. */
-async function convertTokenizer({ config, magvit, textFolder }: LocatedModel, work: string): Promise<void> {
+async function convertTokenizer(
+  { config, magvit, textFolder }: LocatedModel,
+  work: string,
+  { dtypes, threads }: { dtypes: readonly PackedDType[]; threads?: number },
+): Promise<PixelReport | undefined> {
   const parameters = magvitParameters(config.magvit);
   const weights = openWeights(magvit, parameters, ["quantize.embedding", "quantize.power_vals"]);
   try {
@@ -98,15 +105,22 @@ async function convertTokenizer({ config, magvit, textFolder }: LocatedModel, wo
     await writeHalf(weights, work, "vq_encoder", (g) =>
       buildEncoder(config.magvit, g, config.magvit.resolution, config.magvit.resolution),
     );
-    await writeHalf(weights, work, "vq_decoder", (g) => buildDecoder(config.magvit, g, side, side));
+    const places = await writeHalf(weights, work, "vq_decoder", (g) => buildDecoder(config.magvit, g, side, side));
+    const rounded = dtypes.some((dtype) => dtype === "q8" || dtype === "q4");
+    const pixels = rounded ? await quantizeDecoder(config.magvit, weights, work, places, threads) : undefined;
     const entries = [...parameters].map(([name, shape]) => ({ name, shape, dtype: "float32" as const }));
     await writeAtomic(
       join(work, "magvit.safetensors"),
       encodeTensors(entries, (name) => [weights.float32(name)], { format: "pt" }),
     );
+    copyTexts(textFolder, work);
+    return pixels;
   } finally {
     weights.close();
   }
+}
+
+function copyTexts(textFolder: string | undefined, work: string): void {
   if (textFolder === undefined) return;
   for (const name of ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"])
     if (existsSync(join(textFolder, name))) copyFileSync(join(textFolder, name), join(work, name));
@@ -117,7 +131,7 @@ async function writeHalf(
   work: string,
   stem: string,
   build: (graph: Graph) => void,
-): Promise<void> {
+): Promise<Readonly<Record<string, ExternalData>>> {
   const graph = new Graph();
   build(graph);
   const file = await openDataFile(join(work, "onnx"), stem);
@@ -126,6 +140,7 @@ async function writeHalf(
   const { places } = await file.sync();
   await file.close();
   await writeAtomic(join(work, "onnx", `${stem}.onnx`), writeOnnx(graph, { weights: (name) => places[name] }));
+  return places;
 }
 
 /** Written last but for the rename; tools of the hub read `model_type` and `transformers.js_config`. */

@@ -13,7 +13,7 @@ import { type ModelConfig, modelConfigOf, publishedConfigOf } from "./model-conf
 import { openWeights } from "./open-weights.ts";
 import { chooseDTypes, type DTypeChoice, openPacked, packedDTypes } from "./packed-model.ts";
 import { DEFAULT_MODEL, modelFolder } from "./registry.ts";
-import { packedPrograms, type ShowoPrograms, showoPrograms } from "./showo/index.ts";
+import { type PackedDType, packedPrograms, type ShowoPrograms, showoPrograms } from "./showo/index.ts";
 import { type Loading, magvitBuffers, magvitParameters, readStateDict, showoParameters } from "./weights.ts";
 
 /** A name of the package, a folder, or the folders of a published Show-o: its own, MAGVIT-v2's, Phi-1.5's tokenizer. */
@@ -104,7 +104,7 @@ async function loadConverted(
     transformer: packedPrograms(transformer),
     tokenizer: magvitPrograms(config.magvit, (name) => tokenizer.float32(name), host, {
       encode: join(folder, "onnx/vq_encoder.onnx"),
-      decode: join(folder, "onnx/vq_decoder.onnx"),
+      decode: decoderIn(folder, dtypes),
     }),
     textFolder,
     async dispose() {
@@ -112,6 +112,13 @@ async function loadConverted(
       tokenizer.close();
     },
   };
+}
+
+/** The pixel decoder on 8 bits where it was close enough, beside transformers of few bits. */
+function decoderIn(folder: string, dtypes: readonly PackedDType[]): string {
+  const rounded = join(folder, "onnx/vq_decoder_quantized.onnx");
+  const small = dtypes.every((dtype) => dtype === "q8" || dtype === "q4");
+  return small && existsSync(rounded) ? rounded : join(folder, "onnx/vq_decoder.onnx");
 }
 
 const deviceOf = ({ device = "auto" }: LoadOptions): Device => (device === "auto" ? "cpu" : device);

@@ -54,12 +54,16 @@ export async function convertWithBar(
 }
 
 /** Lines that say how far each dtype is from float32. */
-export function reportLines({ dtypes, layers, bytes }: ConvertReport): string[] {
+export function reportLines({ dtypes, layers, pixels, bytes }: ConvertReport): string[] {
   const percent = (x: number) => `${(100 * x).toFixed(2)} %`;
   const lines = dtypes.map((dtype) => {
     const errors = layers.filter((layer) => layer.dtype === dtype).map(({ error }) => error);
     const mean = errors.reduce((a, b) => a + b, 0) / errors.length;
     return `${dtype.padEnd(5)} error of a layer ${percent(mean)} on average, at most ${percent(Math.max(...errors))}`;
   });
+  if (pixels?.rounded)
+    lines.push(
+      `pixel decoder ${pixels.kept ? "on 8 bits" : "stays float32: on 8 bits"} ${pixels.psnr.toFixed(1)} dB from float32`,
+    );
   return [...lines, `${gigabytes(bytes)} on disk`];
 }

@@ -1,0 +1,260 @@
+/**
+ * The pixel decoder with convolutions of 8 bits: ranges are measured on pictures, weights rounded for each output
+ * channel, and the result kept only where its pictures stay close to those of float32.
+ */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { f32, i64, type NdArray, nd, Rng } from "../base/index.ts";
+import { type Safetensors, writeAtomic } from "../files/index.ts";
+import {
+  dequantizeLinear,
+  Graph,
+  type Node,
+  neg,
+  qlinearConv,
+  quantizeLinear,
+  reduceMax,
+  type Tensor,
+} from "../graph/index.ts";
+import { buildDecoder, downsampling, type MagvitConfig } from "../models/magvit/index.ts";
+import { type ExternalData, writeOnnx } from "../onnx/index.ts";
+import { compile } from "../runtime/index.ts";
+import { openDataFile } from "./data-file.ts";
+
+export interface PixelReport {
+  /** Against float32, the worst of the calibration pictures. */
+  psnr: number;
+  /** Convolutions of 8 bits, and all. */
+  rounded: number;
+  convolutions: number;
+  /** Whether it is close enough to be used. */
+  kept: boolean;
+}
+
+const CLOSE_ENOUGH_DB = 40;
+/** Fewer channels are faster and much better as they are: the first and the last convolution. */
+const FEW_CHANNELS = 16;
+const PICTURES = 3;
+const STEM = "vq_decoder_quantized";
+const PROBE = "vq_decoder_probe.onnx";
+
+/** What may be rounded, by the name of the layer; the next is tried when pictures are too far off. */
+const TRIES: readonly ((layer: string) => boolean)[] = [() => true, (layer) => !/\bup\.0\b/.test(layer)];
+
+/** Writes `onnx/vq_decoder_quantized.onnx` beside the float32 decoder and encoder, whose files are there already. */
+export async function quantizeDecoder(
+  config: MagvitConfig,
+  weights: Safetensors,
+  work: string,
+  places: Readonly<Record<string, ExternalData>>,
+  threads?: number,
+): Promise<PixelReport> {
+  const folder = join(work, "onnx");
+  const side = config.resolution / downsampling(config);
+  const plain = new Graph();
+  buildDecoder(config, plain, side, side);
+  const convs = plain.nodes.filter(({ op }) => op === "Conv");
+  const wide = convs.filter(({ inputs: [, weight] }) =>
+    weight!.shape.slice(0, 2).every((n) => Number(n) >= FEW_CHANNELS),
+  );
+  const codes = await calibrationCodes(config, join(folder, "vq_encoder.onnx"), threads);
+  const { ranges, pictures } = await measure(plain, wide, codes, folder, places, threads);
+
+  for (const may of TRIES) {
+    const chosen = wide.filter(({ layer }) => may(layer));
+    if (chosen.length === 0) break;
+    const { graph, stored } = roundConvs(plain, new Set(chosen), ranges, weights);
+    const file = await openDataFile(folder, STEM);
+    for (const [name, array] of stored) await file.add(name, [array]);
+    const state = await file.sync();
+    await file.close();
+    const path = join(folder, `${STEM}.onnx`);
+    await writeAtomic(path, writeOnnx(graph, { weights: (name) => state.places[name] }));
+    const program = await compile(path, { threads, spinning: false });
+    let psnr = Infinity;
+    for (const [i, ids] of codes.entries())
+      psnr = Math.min(psnr, psnrOf((await program.run({ ids })).out.data as Float32Array, pictures[i]));
+    await program.dispose();
+    const kept = psnr >= CLOSE_ENOUGH_DB;
+    const report = { psnr, rounded: chosen.length, convolutions: convs.length, kept };
+    if (kept) return report;
+    await rm(path);
+    await rm(join(folder, `${STEM}.onnx_data`));
+    if (may === TRIES.at(-1)) return report;
+  }
+  return { psnr: Infinity, rounded: 0, convolutions: convs.length, kept: false };
+}
+
+/** Tokens of simple pictures: soft gradients with a few discs. */
+async function calibrationCodes(config: MagvitConfig, encoder: string, threads?: number): Promise<NdArray<"int64">[]> {
+  const program = await compile(encoder, { threads, spinning: false });
+  const rng = new Rng(11);
+  const side = config.resolution;
+  const codes: NdArray<"int64">[] = [];
+  for (let picture = 0; picture < PICTURES; picture++) {
+    const pixels = f32([1, 3, side, side]);
+    const discs = Array.from({ length: 5 }, () => [rng.uniform(), rng.uniform(), 0.05 + 0.2 * rng.uniform()]);
+    for (let c = 0; c < 3; c++) {
+      const [base, down, right] = [2 * rng.uniform() - 1, rng.uniform() - 0.5, rng.uniform() - 0.5];
+      const shades = discs.map(() => 2 * rng.uniform() - 1);
+      for (let y = 0; y < side; y++)
+        for (let x = 0; x < side; x++) {
+          const [v, u] = [y / side, x / side];
+          const disc = discs.findIndex(([cy, cx, r]) => (v - cy) ** 2 + (u - cx) ** 2 < r * r);
+          const value = disc < 0 ? base + down * v + right * u : shades[disc];
+          pixels.data[(c * side + y) * side + x] = Math.max(-1, Math.min(1, value));
+        }
+    }
+    const { out } = await program.run({ pixels });
+    codes.push(i64(out.shape, out.data as BigInt64Array));
+  }
+  await program.dispose();
+  return codes;
+}
+
+/** Smallest and largest values, 0 among them. */
+interface Range {
+  low: number;
+  high: number;
+}
+
+interface ConvRange {
+  input: Range;
+  output: Range;
+}
+
+async function measure(
+  plain: Graph,
+  convs: readonly Node[],
+  codes: readonly NdArray<"int64">[],
+  folder: string,
+  places: Readonly<Record<string, ExternalData>>,
+  threads?: number,
+): Promise<{ ranges: Map<Node, ConvRange>; pictures: Float32Array[] }> {
+  const whole = (x: Tensor) => reduceMax(x, [0, 1, 2, 3]);
+  for (const [i, { inputs, outputs }] of convs.entries())
+    for (const [name, x] of [
+      ["input", inputs[0]!],
+      ["output", outputs[0]],
+    ] as const) {
+      plain.output(`${name} high ${i}`, whole(x));
+      plain.output(`${name} low ${i}`, whole(neg(x)));
+    }
+  const path = join(folder, PROBE);
+  await writeAtomic(path, writeOnnx(plain, { weights: (name) => places[name] }));
+  const program = await compile(path, { threads, spinning: false });
+  const ranges = new Map(
+    convs.map((node) => [node, { input: { low: 0, high: 0 }, output: { low: 0, high: 0 } }] as const),
+  );
+  const pictures: Float32Array[] = [];
+  for (const ids of codes) {
+    const made = await program.run({ ids });
+    pictures.push((made.out.data as Float32Array).slice());
+    for (const [i, node] of convs.entries())
+      for (const name of ["input", "output"] as const) {
+        const range = ranges.get(node)![name];
+        range.high = Math.max(range.high, Number(made[`${name} high ${i}`].data[0]));
+        range.low = Math.min(range.low, -Number(made[`${name} low ${i}`].data[0]));
+      }
+  }
+  await program.dispose();
+  await rm(path);
+  return { ranges, pictures };
+}
+
+/** The graph again, some of its convolutions on 8 bits, and everything that it stores. */
+function roundConvs(
+  plain: Graph,
+  chosen: ReadonlySet<Node>,
+  ranges: ReadonlyMap<Node, ConvRange>,
+  weights: Safetensors,
+): { graph: Graph; stored: Map<string, NdArray> } {
+  const graph = new Graph();
+  const stored = new Map<string, NdArray>();
+  const copies = new Map<Tensor, Tensor>();
+  const quantized = new Map<Tensor, Tensor>();
+  for (const [name, tensor] of plain.inputs) copies.set(tensor, graph.input(name, tensor.dtype, tensor.shape));
+  const copyOf = (tensor: Tensor): Tensor => {
+    const known = copies.get(tensor);
+    if (known) return known;
+    const constant = plain.constants.get(tensor);
+    const made = constant ? graph.constant(constant) : keep(tensor.name, weights.float32(tensor.name));
+    copies.set(tensor, made);
+    return made;
+  };
+  const keep = (name: string, array: NdArray): Tensor => {
+    stored.set(name, array);
+    return graph.param(name, array.shape, { constant: 0 }, array.dtype);
+  };
+  const out = plain.outputs.get("out")!;
+  for (const node of plain.reachable([out])) {
+    if (!chosen.has(node)) {
+      const inputs = node.inputs.map((input) => input && copyOf(input));
+      const types = node.outputs.map(({ dtype, shape }) => ({ dtype, shape }));
+      const made = graph.scope(node.layer, () => graph.append(node.op, inputs, node.attributes, types));
+      for (const [i, tensor] of node.outputs.entries()) copies.set(tensor, made[i]);
+      continue;
+    }
+    const [x, weight, bias] = node.inputs as Tensor[];
+    const { input, output } = ranges.get(node)!;
+    const scale = { x: scaleOf(input), y: scaleOf(output) };
+    const scalars = (of: { scale: number; zero: number }) =>
+      [graph.constant(f32([], [of.scale])), graph.constant(nd("uint8", [], Uint8Array.of(of.zero)))] as const;
+    const [xScale, xZero] = scalars(scale.x);
+    const [yScale, yZero] = scalars(scale.y);
+    const rounded = roundWeights(weights.float32(weight.name), weights.float32(bias.name), scale.x.scale);
+    const base = weight.name.replace(/\.weight$/, "");
+    const small = quantized.get(x) ?? quantizeLinear(copyOf(x), xScale, xZero);
+    quantized.set(x, small);
+    const [strides, pads] = ["strides", "pads"].map((name) => (node.attributes[name] as { ints: number[] }).ints);
+    const y = qlinearConv(
+      [
+        small,
+        xScale,
+        xZero,
+        keep(weight.name, rounded.weight),
+        keep(`${base}.scales`, rounded.scales),
+        graph.constant(nd("int8", rounded.scales.shape)),
+        yScale,
+        yZero,
+        keep(bias.name, rounded.bias),
+      ],
+      strides,
+      pads,
+    );
+    copies.set(node.outputs[0], dequantizeLinear(y, yScale, yZero));
+  }
+  graph.output("out", copyOf(out));
+  return { graph, stored };
+}
+
+function scaleOf({ low, high }: Range): { scale: number; zero: number } {
+  const scale = (high - low) / 255 || 1;
+  return { scale, zero: Math.round(-low / scale) };
+}
+
+/** Weights [O, ...] with a scale for each output, and the bias in units of the products. */
+function roundWeights({ shape, data }: NdArray<"float32">, bias: NdArray<"float32">, xScale: number) {
+  const [out] = shape;
+  const width = data.length / out;
+  const scales = f32([out]);
+  const weight = nd("int8", shape);
+  const shift = nd("int32", [out]);
+  for (let o = 0; o < out; o++) {
+    let most = 0;
+    for (let i = o * width; i < (o + 1) * width; i++) most = Math.max(most, Math.abs(data[i]));
+    const scale = most / 127 || 1;
+    scales.data[o] = scale;
+    for (let i = o * width; i < (o + 1) * width; i++) weight.data[i] = Math.round(data[i] / scale);
+    shift.data[o] = Math.round(bias.data[o] / (scale * xScale));
+  }
+  return { weight, scales, bias: shift };
+}
+
+/** Of pixels in [-1, 1], in decibels. */
+function psnrOf(got: Float32Array, want: Float32Array): number {
+  const clamp = (x: number) => Math.max(-1, Math.min(1, x));
+  let squares = 0;
+  for (let i = 0; i < got.length; i++) squares += (clamp(got[i]) - clamp(want[i])) ** 2;
+  return 10 * Math.log10(4 / (squares / got.length));
+}
