@@ -16,6 +16,12 @@ test("every case of the public set passes", async () => {
   expect(results.length).toBe(50);
 }, 300_000);
 
+test("every case of the set of VAR and CoDe passes; the slow ones only when asked for", async () => {
+  const results = await runGolden(fileURLToPath(new URL("../golden-data/var", import.meta.url)));
+  expect(results.filter(({ ok }) => !ok)).toEqual([]);
+  expect(results.length).toBe(35);
+}, 300_000);
+
 interface Entry {
   id: string;
   group: string;
