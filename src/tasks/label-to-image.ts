@@ -133,11 +133,12 @@ export function generateClasses(
   label: Label | readonly Label[],
   options: LabelOptions = {},
 ): LabelRun {
-  return createRun((signal) => {
+  const plan = () => {
     const classes = (Array.isArray(label) ? label : [label]).map((one) => classOf(model.config, one));
     if (!classes.length) fail("there is nothing to draw", { where: "class", expected: "at least one class" });
-    return draw(model, classes, options, { signal, task: "generate" });
-  }, options.signal);
+    return { classes };
+  };
+  return createRun((signal) => draw(model, plan, options, { signal, task: "generate" }), options.signal);
 }
 
 /**
@@ -146,7 +147,7 @@ export function generateClasses(
  */
 export function redraw(model: LabelNetworks, image: ImageLike, box: Box, options: RedrawOptions = {}): LabelRun {
   const { label = "", draw: part = "inside" } = options;
-  return createRun((signal) => {
+  const plan = () => {
     const { config } = model.tokenizer;
     const kept = keptTokens(boxMask(box, latentSide(config), part), config.sides);
     const known = async () => {
@@ -155,26 +156,33 @@ export function redraw(model: LabelNetworks, image: ImageLike, box: Box, options
       const { ids } = await model.tokenizer.encode({ ...pixels, shape: [1, 3, side, side] });
       return Int32Array.from(ids.data, (id, i) => (kept[i] ? Number(id) : UNDECIDED));
     };
-    const task = part === "inside" ? "inpaint" : "extend";
-    return draw(model, [classOf(model.config, label)], options, { signal, known, task });
-  }, options.signal);
+    return { classes: [classOf(model.config, label)], known };
+  };
+  const task = part === "inside" ? "inpaint" : "extend";
+  return createRun((signal) => draw(model, plan, options, { signal, task }), options.signal);
+}
+
+/** What there is to draw; made when the work begins, so that whoever awaits it gets its errors. */
+interface Plan {
+  classes: readonly Class[];
+  /** Ids of one picture that are kept, -1 where they are drawn. */
+  known?(): Promise<Int32Array>;
 }
 
 interface Drawing {
   signal: AbortSignal;
   task: "generate" | "inpaint" | "extend";
-  /** Ids of one picture that are kept, -1 where they are drawn. */
-  known?(): Promise<Int32Array>;
 }
 
 async function* draw(
   model: LabelNetworks,
-  classes: readonly Class[],
+  plan: () => Plan,
   options: LabelOptions,
-  { signal, task, known }: Drawing,
+  { signal, task }: Drawing,
 ): AsyncGenerator<ScaleStep, LabelResult> {
   const clock = stopwatch();
   const settings = settingsOf(model, options);
+  const { classes, known } = plan();
   const { sides } = model.tokenizer.config;
   const { n, seed, batchSize } = settings;
   const rows = classes.flatMap((one) => Array.from({ length: n }, (_, i) => ({ ...one, seed: seed + i })));
