@@ -46,7 +46,13 @@ export function tinyServer(options: ServerOptions = {}): TinyServer {
     },
     async metric(line) {
       const text = await (await fetch(`${server.url}/metrics`)).text();
-      return Number(text.split("\n").find((one) => one.startsWith(line))?.split(" ").at(-1) ?? 0);
+      return Number(
+        text
+          .split("\n")
+          .find((one) => one.startsWith(line))
+          ?.split(" ")
+          .at(-1) ?? 0,
+      );
     },
   };
 }

@@ -31,7 +31,12 @@ export function serve(program: Command, io: Io): void {
     .description("serve models over HTTP to OpenAI's clients, the AI SDK and browsers")
     .option("--port <number>", "port to listen on; 0 takes a free one", number, DEFAULT_PORT)
     .option("--host <address>", "address to listen on; other than loopback needs a key", "127.0.0.1")
-    .option("--model <name>", "embedded model, or the folder of one; may be repeated, the first is the default", several, [])
+    .option(
+      "--model <name>",
+      "embedded model, or the folder of one; may be repeated, the first is the default",
+      several,
+      [],
+    )
     .option("--api-key <key>", "key that clients must send; may be repeated (also FEWSTEP_API_KEY)", several, [])
     .option("--allow-host <name>", "further host name to answer to", several, [])
     .option("--cors <origin>", "origin whose pages may use the server", several, [])
@@ -59,7 +64,15 @@ async function listen(options: Options, io: Io): Promise<void> {
     seconds: options.maxSeconds,
   };
   const server = await startServer({
-    ...{ port, host, threads, limits, origins: cors, hosts: allowHost.length ? allowHost : undefined, remoteImages: allowRemoteImages },
+    ...{
+      port,
+      host,
+      threads,
+      limits,
+      origins: cors,
+      hosts: allowHost.length ? allowHost : undefined,
+      remoteImages: allowRemoteImages,
+    },
     keys: [...apiKey, ...(io.env.FEWSTEP_API_KEY ? [io.env.FEWSTEP_API_KEY] : [])],
     models: model.length ? model : undefined,
     log: quiet ? undefined : jsonLines((line) => io.err(line)),

@@ -18,7 +18,7 @@ const seed = z
   .max(2 ** 48)
   .describe("The same seed gives the same result. Default: random.");
 const outputFormat = z.enum(["png", "jpeg", "webp"]);
-const schedule = z.string().regex(/^(cosine|linear|sigmoid|pow(\d{1,4}(\.\d{1,4})?))$/);
+const schedule = z.string().regex(/^(cosine|linear|sigmoid|pow(?!0+(\.0+)?$)\d{1,4}(\.\d{1,4})?)$/);
 const maskMode = z.enum(["auto", "alpha", "white", "black"]);
 const margin = z.int().min(0).max(100_000);
 const imageUrl = z.string().min(1).describe("A data: URL, or http(s) where the server allows remote pictures.");
