@@ -51,7 +51,7 @@ export const MSVQ_PRESETS = {
   /** 64x64 pixels to scales of up to 8x8 codes; trained by runs/ on scenes of one object. */
   mini: {
     model: "msvq",
-    encoder: { ch: 16, chMult: [1, 2, 4, 6], numResBlocks: [0, 1, 1, 1], groups: 0, attention: false },
+    encoder: { ch: 16, chMult: [1, 2, 4, 4], numResBlocks: [0, 1, 1, 1], groups: 0, attention: false },
     decoder: { ch: 16, chMult: [1, 2, 4, 8], numResBlocks: [0, 1, 1, 1], groups: 8, attention: true },
     normEps: 1e-6,
     zChannels: 16,
@@ -77,5 +77,8 @@ export const pictureSide = (config: MsvqConfig): number => latentSide(config) * 
 export const tokenCount = ({ sides }: { sides: readonly number[] }): number => sides.reduce((n, p) => n + p * p, 0);
 
 /** First token of each scale, and the end of the last. */
-export const scaleOffsets = ({ sides }: { sides: readonly number[] }): number[] =>
-  sides.reduce((offsets, p) => [...offsets, offsets[offsets.length - 1] + p * p], [0]);
+export function scaleOffsets({ sides }: { sides: readonly number[] }): number[] {
+  const offsets = [0];
+  for (const side of sides) offsets.push(offsets[offsets.length - 1] + side * side);
+  return offsets;
+}

@@ -71,7 +71,7 @@ export const VAR_PRESETS = {
   "var-d36-s": varConfig(36),
   /** The drafter of code-mini, and its refiner with about a seventh of the parameters. */
   mini: { ...mini, width: 192, depth: 6, heads: 6, mlpSize: 768 },
-  "mini-refiner": { ...mini, width: 96, depth: 3, heads: 3, mlpSize: 384 },
+  "mini-refiner": { ...mini, width: 88, depth: 3, heads: 4, mlpSize: 352 },
 } satisfies Record<string, VarConfig>;
 
 /** Tokens of all scales but the last: those whose keys and values are ever read again. */
