@@ -45,7 +45,9 @@ for (const pair of pairs) {
     networks[`${role}-${n}`] = { file: `${role}-${n}.safetensors`, config: networks[role].config };
   }
 }
-const figures = existsSync(`${folder}/figures.json`) ? JSON.parse(readFileSync(`${folder}/figures.json`, "utf8")) : undefined;
+const figures = existsSync(`${folder}/figures.json`)
+  ? JSON.parse(readFileSync(`${folder}/figures.json`, "utf8"))
+  : undefined;
 const said = (name, { steps, values }) =>
   `| ${name} | ${(values / 1e6).toFixed(2)} M parameters${steps === undefined ? "" : `, ${steps} steps`} |`;
 const card = (name, what, parts) => `---
