@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { saveTinyModel } from "../../test/tiny-model.ts";
 import { f32, Rng } from "../base/index.ts";
 import { readSafetensors, writeSafetensors } from "../files/index.ts";
+import { DEFAULT_MODEL } from "../models/index.ts";
 import { questionIds, textPredictor } from "../models/showo/index.ts";
 import { loadModel, type Model } from "../tasks/index.ts";
 import { convertModel } from "./index.ts";
@@ -42,6 +43,19 @@ test("at fp32 a converted model gives the same answers", async () => {
   ]);
   expect(await answers(await load(folder))).toEqual(await answers(await load(tiny)));
 });
+
+test("the model in the package gives the same answers at fp32", async () => {
+  const folder = out();
+  await convertModel(DEFAULT_MODEL, folder, { ...settings, dtypes: ["fp32"] });
+  const ask = async (name: string) => {
+    const model = await load(name);
+    const { images } = await model.generateImage("two red cars", { seed: 7, steps: 2 });
+    const { text } = await model.describe(images[0], "how many cars are there?", { seed: 1, block: 4, maxTokens: 6 });
+    await model.dispose();
+    return { tokens: [...images[0].tokens], text };
+  };
+  expect(await ask(folder)).toEqual(await ask(DEFAULT_MODEL));
+}, 120_000);
 
 /** Logits of the first answered slot. */
 async function firstLogits(folder: string, dtype?: "fp32" | "q8"): Promise<Float32Array> {

@@ -143,9 +143,8 @@ async function measure(
   const path = join(folder, PROBE);
   await writeAtomic(path, writeOnnx(plain, { weights: (name) => places[name] }));
   const program = await compile(path, { threads, spinning: false });
-  const ranges = new Map(
-    convs.map((node) => [node, { input: { low: 0, high: 0 }, output: { low: 0, high: 0 } }] as const),
-  );
+  const nothing = (): Range => ({ low: 0, high: 0 });
+  const ranges = new Map<Node, ConvRange>(convs.map((node) => [node, { input: nothing(), output: nothing() }]));
   const pictures: Float32Array[] = [];
   for (const ids of codes) {
     const made = await program.run({ ids });

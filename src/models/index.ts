@@ -1,4 +1,5 @@
 /** Networks and whole models. One folder per network; import those by their folder. */
+export { betweenPoints, type Costs } from "./costs.ts";
 export { home, modelsHome } from "./home.ts";
 export * from "./load.ts";
 export { type MeasureOptions, measurePlan } from "./measure.ts";
@@ -11,3 +12,4 @@ export { PUBLISHED, type PublishedModel, publishedModel, wantedFiles } from "./p
 export { DEFAULT_MODEL, embeddedModels, modelFolder, nearest, pulledModels } from "./registry.ts";
 export { type ModelParts, saveModel } from "./save.ts";
 export { magvitParameters, type Shapes, type StateDict, showoParameters } from "./weights.ts";
+export * from "./windows.ts";

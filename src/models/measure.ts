@@ -1,10 +1,12 @@
 /** Measures what passes of a converted model cost on this machine, for the plan of how to decode text. */
 import { f32, throwIfAborted } from "../base/index.ts";
 import { createHost, type HostKind } from "../runtime/index.ts";
+import type { Costs } from "./costs.ts";
 import { locateModel } from "./load.ts";
 import { openPacked } from "./packed-model.ts";
-import { bestWindow, type Costs, fewRowsOf, geometricSettled, type Plan, passCosts, WINDOWS, writePlan } from "./plan.ts";
+import { type Plan, writePlan } from "./plan.ts";
 import type { CacheUser, PackedDType } from "./showo/index.ts";
+import { bestWindow, fewRowsOf, geometricSettled, passCosts, WINDOWS } from "./windows.ts";
 
 /** Rows of a picture and a question that text is decoded behind. */
 const PAST = 300;

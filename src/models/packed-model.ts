@@ -5,8 +5,9 @@ import { fail } from "../base/index.ts";
 import type { Host, Program } from "../runtime/index.ts";
 import { availableMemory, checkMemory, estimateMemory } from "./memory.ts";
 import type { ModelConfig } from "./model-config.ts";
-import { passCosts, readPlan } from "./plan.ts";
+import { readPlan } from "./plan.ts";
 import { DTYPES, type PackedDType, type PackedShowo, packedShowo, partFile } from "./showo/index.ts";
+import { passCosts } from "./windows.ts";
 
 /**
  * What to load of a converted model: one dtype; `mixed` reads pictures and draws at q8 and answers at q4; `auto` is mixed

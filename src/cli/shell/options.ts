@@ -1,5 +1,5 @@
 /** Options that several commands share. They only check that numbers are numbers; the tasks know what is allowed. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { loadModel, type Model } from "../../tasks/index.ts";
 import type { Io } from "./io.ts";
 import { progressBar } from "./progress.ts";
@@ -10,15 +10,19 @@ export function number(text: string): number {
   return value;
 }
 
+const DTYPES = ["auto", "mixed", "q8", "q4", "fp16", "fp32"] as const;
+
 export interface ModelOptions {
   model?: string;
+  dtype?: (typeof DTYPES)[number];
   threads?: number;
   json?: boolean;
 }
 
 export const modelOptions = (command: Command): Command =>
   command
-    .option("--model <name>", "name of an embedded model, or the folder of a model")
+    .option("--model <name>", "name of a model that is here, or its folder")
+    .addOption(new Option("--dtype <dtype>", "weights of a converted model (default: what fits)").choices(DTYPES))
     .option("--threads <count>", "processor threads (default: all)", number)
     .option("--json", "print one JSON object instead of text");
 
@@ -49,11 +53,11 @@ export const drawingOptions = (command: Command): Command =>
   );
 
 /** Loads the model that the options name, showing how far it is. */
-export async function openModel({ model, threads }: ModelOptions, io: Io): Promise<Model> {
+export async function openModel({ model, dtype, threads }: ModelOptions, io: Io): Promise<Model> {
   const bar = progressBar(io, "loading");
   try {
     const onProgress = ({ done, total }: { done: number; total: number }) => bar.show(done, total);
-    return await loadModel(model, { threads, host: io.host, signal: io.signal, onProgress });
+    return await loadModel(model, { dtype, threads, host: io.host, signal: io.signal, onProgress });
   } finally {
     bar.clear();
   }
