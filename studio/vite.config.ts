@@ -10,6 +10,6 @@ export default defineConfig({
   base: "./",
   plugins: [tailwindcss()],
   worker: { format: "es" },
-  build: { outDir: here("../dist/studio"), emptyOutDir: true, target: "es2023", chunkSizeWarningLimit: 1000 },
+  build: { outDir: here("../dist/page"), emptyOutDir: true, target: "es2023", chunkSizeWarningLimit: 1000 },
   server: { headers: { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" } },
 });

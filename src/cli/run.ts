@@ -19,6 +19,7 @@ import { serve } from "./serve.ts";
 import { type Io, printable } from "./shell/io.ts";
 import { show } from "./show.ts";
 import { start } from "./start.ts";
+import { studio } from "./studio.ts";
 import { synth } from "./synth.ts";
 import { train } from "./train.ts";
 
@@ -34,6 +35,7 @@ const COMMANDS = [
   distill,
   evaluate,
   serve,
+  studio,
   start,
   pull,
   list,

@@ -9,7 +9,9 @@ self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim(
 
 /** Files of the page, but not what a server answers. */
 const isOurs = ({ method, url }) =>
-  method === "GET" && url.startsWith(self.registration.scope) && !/^(api|v1)\//.test(url.slice(self.registration.scope.length));
+  method === "GET" &&
+  url.startsWith(self.registration.scope) &&
+  !/^(api|v1)\//.test(url.slice(self.registration.scope.length));
 
 function isolated(response) {
   if (response.status === 0) return response;

@@ -7,11 +7,16 @@ export const LANGUAGES: readonly Language[] = ["Node", "Command line", "HTTP"];
 type Settings = Pick<DrawRequest, "prompt" | "steps" | "guidance" | "temperature" | "schedule" | "seed" | "n">;
 
 /** A program that draws the same pictures. */
-export function codeFor(language: Language, { prompt, n, steps, guidance, temperature, schedule, seed }: Settings): string {
+export function codeFor(
+  language: Language,
+  { prompt, n, steps, guidance, temperature, schedule, seed }: Settings,
+): string {
   const how = { seed, steps, guidance, ...(n > 1 && { n }), ...(temperature !== 1 && { temperature }) };
   const named = { ...how, ...(schedule !== "cosine" && { schedule }) };
   if (language === "Node") {
-    const options = JSON.stringify(named).replace(/"(\w+)":/g, " $1: ").replace("}", " }");
+    const options = JSON.stringify(named)
+      .replace(/"(\w+)":/g, " $1: ")
+      .replace("}", " }");
     return `import { loadModel } from "fewstep";
 
 const model = await loadModel();
@@ -25,7 +30,14 @@ await model.dispose();
     const note = schedule === "cosine" ? "" : `# The schedule ${schedule} is for the other two.\n`;
     return `${note}npx fewstep generate ${shell(prompt)} ${flags.join(" ")}\n`;
   }
-  const body = { prompt, seed, steps, guidance_scale: guidance, ...(n > 1 && { n }), ...(temperature !== 1 && { temperature }) };
+  const body = {
+    prompt,
+    seed,
+    steps,
+    guidance_scale: guidance,
+    ...(n > 1 && { n }),
+    ...(temperature !== 1 && { temperature }),
+  };
   const all = schedule === "cosine" ? body : { ...body, fewstep: { schedule } };
   return `# npx fewstep serve
 curl http://127.0.0.1:7117/v1/images/generations \\

@@ -21,6 +21,8 @@ export async function browserEngine(onLoading: (share: number) => void): Promise
       onLoading(all.reduce((n, { done }) => n + done, 0) / all.reduce((n, { total }) => n + total, 0));
     },
   });
+  // For the curious: the library itself, in the console.
+  Object.assign(globalThis, { fewstep: { loadModel, model } });
   const { config, device } = model;
   const threads = crossOriginIsolated ? (wish.threads ?? Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2))) : 1;
   return {

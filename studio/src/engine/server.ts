@@ -52,8 +52,7 @@ export async function serverEngine(): Promise<Engine> {
           onStep({ ...step, pictures: step.cells.map((_, image) => pictures.get(`${image}`)) });
       };
       for await (const event of job(drawJob(request), signal)) {
-        if (event.type === "partial")
-          pictures.set(`${event.image}`, await createImageBitmap(blobOf(event.b64_json)));
+        if (event.type === "partial") pictures.set(`${event.image}`, await createImageBitmap(blobOf(event.b64_json)));
         if (event.type === "step") {
           flush();
           const { index, total, grid, images = [] } = event;
@@ -133,7 +132,11 @@ function drawJob({ task, mask, image, margins, live, guidance, ...rest }: DrawRe
   };
 }
 
-const describeJob = async ({ image, ...rest }: DescribeRequest) => ({ task: "describe", ...rest, image: dataUrl(image) });
+const describeJob = async ({ image, ...rest }: DescribeRequest) => ({
+  task: "describe",
+  ...rest,
+  image: dataUrl(image),
+});
 
 const settingsOf = ({ task, model, seed, steps, guidance_scale, temperature, schedule }: Made, prompt: string) =>
   ({ task, model, prompt, seed, steps, guidance: guidance_scale, temperature, schedule }) satisfies PictureSettings;

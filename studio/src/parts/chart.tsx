@@ -28,7 +28,12 @@ export function Chart({ title, steps, lines }: Curves) {
     const ink = style.getPropertyValue("--soft");
     const axis = { stroke: ink, grid: { stroke: style.getPropertyValue("--line"), width: 1 }, ticks: { show: false } };
     const width = () => box.current!.clientWidth;
-    const series = lines.map(({ name }, i) => ({ label: name, stroke: COLOURS[i % COLOURS.length], width: 1.5, spanGaps: true }));
+    const series = lines.map(({ name }, i) => ({
+      label: name,
+      stroke: COLOURS[i % COLOURS.length],
+      width: 1.5,
+      spanGaps: true,
+    }));
     const options: uPlot.Options = {
       width: width(),
       height: 220,
@@ -50,7 +55,12 @@ export function Chart({ title, steps, lines }: Curves) {
   return (
     <figure className="panel">
       <figcaption className="label mb-2">{title}</figcaption>
-      <div ref={box} role="img" aria-label={`${title} up to step ${steps.at(-1) ?? 0}: ${ends.join(", ")}`} className="overflow-hidden" />
+      <div
+        ref={box}
+        role="img"
+        aria-label={`${title} up to step ${steps.at(-1) ?? 0}: ${ends.join(", ")}`}
+        className="overflow-hidden"
+      />
     </figure>
   );
 }

@@ -51,7 +51,13 @@ export function ExtendHandles({
         className="absolute rounded-lg border-2 border-dashed border-accent bg-[repeating-linear-gradient(45deg,var(--line)_0_1px,transparent_1px_8px)]"
         style={frame}
       />
-      <img src={url} alt="" className="pixels absolute aspect-square object-cover" style={{ ...inner, width: "50%" }} draggable={false} />
+      <img
+        src={url}
+        alt=""
+        className="pixels absolute aspect-square object-cover"
+        style={{ ...inner, width: "50%" }}
+        draggable={false}
+      />
       <div className="absolute" style={frame}>
         {EDGES.map((edge) => (
           <div
@@ -66,7 +72,11 @@ export function ExtendHandles({
             aria-valuetext={`${margins[edge]} cells`}
             className={`absolute touch-none rounded-full border-2 border-panel bg-accent ${PLACES[edge]}`}
             onKeyDown={(event) => {
-              const grows = ["ArrowRight", "ArrowDown"].includes(event.key) ? 1 : ["ArrowLeft", "ArrowUp"].includes(event.key) ? -1 : 0;
+              const grows = ["ArrowRight", "ArrowDown"].includes(event.key)
+                ? 1
+                : ["ArrowLeft", "ArrowUp"].includes(event.key)
+                  ? -1
+                  : 0;
               if (!grows) return;
               event.preventDefault();
               set(edge, margins[edge] + grows * outwards(edge));

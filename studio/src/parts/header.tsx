@@ -10,7 +10,8 @@ export function Header({ onHelp }: { onHelp: () => void }) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the view decides which tab is current.
   useEffect(() => {
     const current = strip.current?.querySelector<HTMLElement>("[aria-current]");
-    if (current && strip.current) strip.current.scrollLeft = current.offsetLeft - strip.current.clientWidth / 2 + current.clientWidth / 2;
+    if (current && strip.current)
+      strip.current.scrollLeft = current.offsetLeft - strip.current.clientWidth / 2 + current.clientWidth / 2;
   }, [view]);
   return (
     <header className="sticky top-0 z-10 border-b border-line bg-page/90 backdrop-blur">

@@ -36,7 +36,12 @@ export function HowFields({
         step={0.1}
         onChange={(temperature) => onChange({ temperature })}
       />
-      <Choice label="Schedule" value={how.schedule} options={SCHEDULES} onChange={(schedule) => onChange({ schedule })} />
+      <Choice
+        label="Schedule"
+        value={how.schedule}
+        options={SCHEDULES}
+        onChange={(schedule) => onChange({ schedule })}
+      />
     </div>
   );
 }

@@ -93,6 +93,7 @@ export function MaskBrush({
   return (
     <div className="relative overflow-hidden rounded-2xl border border-line bg-well">
       <img src={url} alt="" className="pixels aspect-square w-full object-cover" draggable={false} />
+      {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: arrow keys belong to the mask, not to the reader. */}
       <canvas
         ref={canvas}
         width={side * size}

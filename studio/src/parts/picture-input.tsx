@@ -29,7 +29,11 @@ export function PictureInput({
   return (
     <div className="space-y-2">
       {preview && url && (
-        <img src={url} alt="What is looked at" className="pixels w-full rounded-xl border border-line bg-well object-contain" />
+        <img
+          src={url}
+          alt="What is looked at"
+          className="pixels w-full rounded-xl border border-line bg-well object-contain"
+        />
       )}
       {preview && !url && (
         <div className="grid aspect-[2/1] place-items-center rounded-xl border border-dashed border-line bg-page">

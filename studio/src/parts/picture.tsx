@@ -24,7 +24,12 @@ export function StepPicture({ step, row, look, label }: { step: Step; row: numbe
   const { grid, cells, pictures } = step;
   const picture = pictures[row];
   return (
-    <div role="img" aria-label={label} className="relative w-full bg-well" style={{ aspectRatio: `${grid.width}/${grid.height}` }}>
+    <div
+      role="img"
+      aria-label={label}
+      className="relative w-full bg-well"
+      style={{ aspectRatio: `${grid.width}/${grid.height}` }}
+    >
       {look !== "Confidence" && picture && <Bitmap bitmap={picture} />}
       {(look !== "Picture" || !picture) && cells[row] && (
         <Confidence cells={cells[row]} grid={grid} veil={look === "Both" && picture !== undefined} />
@@ -36,7 +41,9 @@ export function StepPicture({ step, row, look, label }: { step: Step; row: numbe
 function Bitmap({ bitmap }: { bitmap: ImageBitmap }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => canvas.current!.getContext("2d")!.drawImage(bitmap, 0, 0), [bitmap]);
-  return <canvas ref={canvas} width={bitmap.width} height={bitmap.height} className="pixels absolute inset-0 size-full" />;
+  return (
+    <canvas ref={canvas} width={bitmap.width} height={bitmap.height} className="pixels absolute inset-0 size-full" />
+  );
 }
 
 /** A coloured square for each cell; open cells are small. As a veil, decided cells let the picture through. */
@@ -59,7 +66,7 @@ function Confidence({ cells, grid, veil }: { cells: Cells; grid: Step["grid"]; v
   );
 }
 
-export const Legend = () => (
+export const Legend = ({ look }: { look: Look }) => (
   <p className="hint flex flex-wrap items-center gap-x-2 gap-y-1">
     unsure
     <span
@@ -67,6 +74,6 @@ export const Legend = () => (
       className="h-2 w-24 rounded-full"
       style={{ background: `linear-gradient(to right, ${RAMP.map((c) => `rgb(${c})`).join(",")})` }}
     />
-    sure; small squares are still open
+    sure; {look === "Both" ? "coloured" : "small"} squares are still open
   </p>
 );

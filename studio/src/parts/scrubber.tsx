@@ -9,12 +9,15 @@ export function Scrubber({
   at,
   onChange,
   label = "Step",
+  shown = `${at} / ${total}`,
 }: {
   steps: number;
   total: number;
   at: number;
   onChange: (at: number) => void;
   label?: string;
+  /** What stands beside it. */
+  shown?: string;
 }) {
   const [playing, setPlaying] = useState(false);
   useEffect(() => {
@@ -38,7 +41,7 @@ export function Scrubber({
       <input
         type="range"
         aria-label={label}
-        aria-valuetext={`step ${at} of ${total}`}
+        aria-valuetext={shown}
         min={1}
         max={Math.max(total, 1)}
         value={Math.max(at, 1)}
@@ -46,9 +49,7 @@ export function Scrubber({
         style={{ "--filled": `${total > 1 ? ((at - 1) / (total - 1)) * 100 : 100}%` } as React.CSSProperties}
         onChange={(event) => onChange(Math.min(event.target.valueAsNumber, steps))}
       />
-      <span className="figure w-16 shrink-0 text-right text-sm text-soft">
-        {at} / {total}
-      </span>
+      <span className="figure w-16 shrink-0 text-right text-sm text-soft">{shown}</span>
     </div>
   );
 }

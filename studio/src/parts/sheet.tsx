@@ -1,7 +1,8 @@
 /** The pictures of a drawing side by side at one step, and what can be done with them when they are done. */
-import type { Drawing } from "../state/drawing.ts";
+
 import type { Drawn } from "../engine/types.ts";
 import { show } from "../state/app.ts";
+import type { Drawing } from "../state/drawing.ts";
 import { bytesOf, download } from "../state/files.ts";
 import { IconButton } from "./icon.tsx";
 import { type Look, StepPicture } from "./picture.tsx";
@@ -14,7 +15,10 @@ export function Sheet({ drawing, at, look }: { drawing: Drawing; at: number; loo
   const count = request?.n ?? 1;
   const done = outcome && at === steps.length ? outcome.images : [];
   return (
-    <ul className={`grid gap-3 ${count > 1 ? "grid-cols-2" : ""} ${count > 4 ? "md:grid-cols-3" : ""}`} aria-busy={busy}>
+    <ul
+      className={`grid gap-3 ${count > 1 ? "grid-cols-2" : ""} ${count > 4 ? "md:grid-cols-3" : ""}`}
+      aria-busy={busy}
+    >
       {Array.from({ length: count }, (_, row) => (
         <li key={row} className="overflow-hidden rounded-2xl border border-line bg-well">
           {step ? (
@@ -22,18 +26,16 @@ export function Sheet({ drawing, at, look }: { drawing: Drawing; at: number; loo
           ) : (
             <div className={`aspect-square ${busy ? "animate-pulse" : ""}`} />
           )}
-          {(done[row] || count === 1 || busy) && (
-            <div className="flex min-h-11 items-center justify-between bg-panel px-2">
-              <span className="figure px-1 text-sm text-soft">seed {(request?.seed ?? 0) + row}</span>
-              {done[row] && (
-                <span className="flex">
-                  <IconButton icon="download" label="Download the PNG" onClick={() => download(done[row])} />
-                  <IconButton icon="edit" label="Edit this picture" onClick={() => sendTo("Edit", done[row])} />
-                  <IconButton icon="eye" label="Describe this picture" onClick={() => sendTo("Describe", done[row])} />
-                </span>
-              )}
-            </div>
-          )}
+          <div className="flex min-h-11 items-center justify-between bg-panel px-2">
+            <span className="figure truncate px-1 text-sm text-soft">seed {(request?.seed ?? 0) + row}</span>
+            {done[row] && (
+              <span className="flex">
+                <IconButton icon="download" label="Download the PNG" onClick={() => download(done[row])} />
+                <IconButton icon="edit" label="Edit this picture" onClick={() => sendTo("Edit", done[row])} />
+                <IconButton icon="eye" label="Describe this picture" onClick={() => sendTo("Describe", done[row])} />
+              </span>
+            )}
+          </div>
         </li>
       ))}
     </ul>

@@ -57,7 +57,7 @@ export function restore({ prompt, steps, guidance, temperature, schedule, seed }
 export function nextSeed(): number {
   const { locked, seed } = settings.get();
   if (locked) return seed;
-  const fresh = Math.floor(Math.random() * 2 ** 31);
+  const fresh = Math.floor(Math.random() * 1e6);
   settings.set({ seed: fresh });
   return fresh;
 }
@@ -104,7 +104,8 @@ export async function runIn(place: Place): Promise<void> {
     engine.set({ ready, loading: undefined });
     say(`The model is ready in the ${place}.`);
   } catch (error) {
-    if (mine === turn) engine.set({ loading: undefined, error: error instanceof Error ? error.message : String(error) });
+    if (mine === turn)
+      engine.set({ loading: undefined, error: error instanceof Error ? error.message : String(error) });
   }
 }
 

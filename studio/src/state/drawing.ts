@@ -20,7 +20,7 @@ export function useDrawing() {
   const [drawing, setDrawing] = useState<Drawing>({ busy: false, steps: [], error: "" });
   const running = useRef<AbortController>(undefined);
   const cancel = () => running.current?.abort();
-  useEffect(() => cancel, []);
+  useEffect(() => () => running.current?.abort(), []);
 
   async function draw(request: DrawRequest): Promise<DrawOutcome | undefined> {
     const { ready } = engine.get();

@@ -41,7 +41,10 @@ async function inStore<T>(work: (store: IDBObjectStore) => IDBRequest<T>): Promi
 export async function loadGallery(): Promise<void> {
   const stored: Kept[] = (await inStore((store) => store.getAll())) ?? [];
   const known = gallery.get().pictures;
-  gallery.set({ pictures: [...known, ...stored.reverse().filter(({ id }) => !known.some((k) => k.id === id))], loaded: true });
+  gallery.set({
+    pictures: [...known, ...stored.reverse().filter(({ id }) => !known.some((k) => k.id === id))],
+    loaded: true,
+  });
 }
 
 let last = 0;

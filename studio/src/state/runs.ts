@@ -59,6 +59,9 @@ export function curvesOf(entries: readonly Entry[]): Curves[] {
   return [...groups].map(([title, lines]) => ({
     title,
     steps: shown.map(({ step }) => step as number),
-    lines: lines.map((name) => ({ name, values: shown.map((entry) => (typeof entry[name] === "number" ? (entry[name] as number) : null)) })),
+    lines: lines.map((name) => ({
+      name,
+      values: shown.map((entry) => (typeof entry[name] === "number" ? (entry[name] as number) : null)),
+    })),
   }));
 }

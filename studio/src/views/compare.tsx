@@ -73,7 +73,14 @@ export function Compare() {
           <Segments label="What to show" value={look} options={LOOKS} onChange={setLook} />
           <Toggle label="Picture at every step" value={now.live} onChange={(live) => settings.set({ live })} />
         </div>
-        <Scrubber label="Progress of both" steps={busy ? 0 : FILM} total={FILM} at={share} onChange={setShare} />
+        <Scrubber
+          label="Progress of both"
+          shown={`${share} %`}
+          steps={busy ? 0 : FILM}
+          total={FILM}
+          at={share}
+          onChange={setShare}
+        />
       </div>
       <div className="grid gap-4 md:grid-cols-2">
         {drawings.map(({ drawing }, i) => {

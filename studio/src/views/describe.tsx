@@ -36,7 +36,8 @@ export function Describe() {
       setReading((now) => ({ ...now, busy: false, outcome }));
       say(`Answer: ${outcome.text}`);
     } catch (error) {
-      if (!signal.aborted) setReading((now) => ({ ...now, busy: false, error: isAbort(error) ? "" : messageOf(error) }));
+      if (!signal.aborted)
+        setReading((now) => ({ ...now, busy: false, error: isAbort(error) ? "" : messageOf(error) }));
     }
   }
 
@@ -78,7 +79,9 @@ export function Describe() {
 
       <section className="panel min-h-60 space-y-5" aria-label="Answer" aria-busy={busy}>
         <p className="text-2xl leading-snug font-medium text-pretty">
-          {outcome?.text ?? passes.at(-1)?.text ?? <span className="text-base text-soft">The answer appears here.</span>}
+          {outcome?.text ?? passes.at(-1)?.text ?? (
+            <span className="text-base text-soft">The answer appears here.</span>
+          )}
         </p>
         {outcome && (
           <p className="hint figure">
@@ -100,16 +103,21 @@ function Trajectory({ passes, final }: { passes: readonly Pass[]; final?: string
       <h3 className="label mb-2">What each pass guessed</h3>
       <ol className="space-y-1.5" aria-label="Passes">
         {passes.map(({ text, draft, tokens }, i) => (
-          <li key={`${i} ${tokens}`} className="grid grid-cols-[2.5rem_1fr] items-baseline gap-2 rounded-lg bg-well px-3 py-2">
+          <li
+            key={`${i} ${tokens}`}
+            className="grid grid-cols-[2.5rem_1fr] items-baseline gap-2 rounded-lg bg-well px-3 py-2"
+          >
             <span className="figure text-sm text-soft">{i + 1}</span>
             <span className="leading-relaxed break-words">
               <span className="font-medium">{text}</span>
               {wordsOf(draft).map(({ word, before }, at) => {
-                const right = final !== undefined && final.slice(text.length + before).startsWith(word);
+                const right = final?.slice(text.length + before).startsWith(word);
                 return (
                   <span
                     key={`${at} ${word}`}
-                    className={right ? "text-accent underline decoration-dotted underline-offset-4" : "text-soft line-through"}
+                    className={
+                      right ? "text-accent underline decoration-dotted underline-offset-4" : "text-soft line-through"
+                    }
                   >
                     {word}
                   </span>

@@ -1,5 +1,5 @@
 /** A sentence becomes pictures, step by step. */
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { CodeButton } from "../parts/code.tsx";
 import { Segments, Slider, Title, Toggle, Warnings } from "../parts/fields.tsx";
 import { HowFields } from "../parts/how.tsx";
@@ -8,7 +8,7 @@ import { Scrubber, useScrub } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
 import { engine, nextSeed, settings } from "../state/app.ts";
-import { type useDrawing } from "../state/drawing.ts";
+import type { useDrawing } from "../state/drawing.ts";
 
 const IDEAS = ["two red cars", "a photo of three cats", "a cake", "a dog left of a chair", "four clocks at night"];
 
@@ -17,6 +17,7 @@ export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const { ready } = engine.use();
   const [look, setLook] = useState<Look>("Picture");
   const [at, choose] = useScrub(drawing.steps.length);
+  const result = useRef<HTMLElement>(null);
   const total = drawing.request ? (drawing.steps[0]?.total ?? drawing.request.steps) : now.steps;
   const models = ready?.models ?? [];
   const how = { ...now, model: models[0]?.id ?? "" };
@@ -24,6 +25,8 @@ export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const start = () => {
     const { locked: _, ...rest } = settings.get();
     choose(Number.POSITIVE_INFINITY);
+    // On a phone the result lies below.
+    result.current?.scrollIntoView({ block: "nearest", behavior: "smooth" });
     void draw({ ...rest, task: "generate", model: how.model, seed: nextSeed() });
   };
   useEffect(() => {
@@ -92,7 +95,7 @@ export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
         <CodeButton />
       </form>
 
-      <section className="panel space-y-4" aria-label="Result">
+      <section ref={result} className="panel scroll-mt-32 space-y-4" aria-label="Result">
         <div className="flex flex-wrap items-center justify-between gap-2">
           <Segments label="What to show" value={look} options={LOOKS} onChange={setLook} />
           <Toggle label="Picture at every step" value={now.live} onChange={(live) => settings.set({ live })} />
@@ -110,7 +113,7 @@ export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
           )}
         </div>
         <Scrubber steps={drawing.steps.length} {...{ total, at }} onChange={choose} />
-        {look !== "Picture" && <Legend />}
+        {look !== "Picture" && <Legend look={look} />}
         <Took drawing={drawing} />
         <Warnings error={drawing.error} warnings={drawing.outcome?.warnings} />
       </section>

@@ -1,5 +1,5 @@
 /** Part of a picture is drawn anew, or what lies beyond its edges. */
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Margins } from "../engine/types.ts";
 import { Segments, Slider, Title, Toggle, Warnings } from "../parts/fields.tsx";
 import { EDGES, ExtendHandles } from "../parts/handles.tsx";
@@ -11,7 +11,7 @@ import { Scrubber, useScrub } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
 import { engine, nextSeed, settings } from "../state/app.ts";
-import { usePicture, type useDrawing } from "../state/drawing.ts";
+import { type useDrawing, usePicture } from "../state/drawing.ts";
 import { bytesOf, settingsIn } from "../state/files.ts";
 
 const NONE: Margins = { left: 0, right: 0, up: 0, down: 0 };
@@ -31,6 +31,7 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const { ready } = engine.use();
   const url = useUrl(square?.bytes);
   const [at, choose] = useScrub(drawing.steps.length);
+  const result = useRef<HTMLElement>(null);
   const model = ready?.models[0];
   const side = model?.grid ?? 8;
 
@@ -48,6 +49,8 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
     const { locked: _, ...rest } = settings.get();
     const request = { ...rest, prompt, model: model.id, seed: nextSeed(), n: 1, image: square.bytes };
     choose(Number.POSITIVE_INFINITY);
+    // On a phone the result lies below.
+    result.current?.scrollIntoView({ block: "nearest", behavior: "smooth" });
     if (mode === "Extend") {
       const pixels = (cells: number) => Math.floor((cells * square.side) / side);
       const inPixels = Object.fromEntries(EDGES.map((edge) => [edge, pixels(margins[edge])])) as unknown as Margins;
@@ -115,7 +118,7 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
           </div>
         </details>
       </form>
-      <section className="panel space-y-4" aria-label="Result">
+      <section ref={result} className="panel scroll-mt-32 space-y-4" aria-label="Result">
         <Segments label="What to show" value={look} options={LOOKS} onChange={setLook} />
         <div className="mx-auto max-w-xl">
           {drawing.request ? (
@@ -126,13 +129,8 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
             </p>
           )}
         </div>
-        <Scrubber
-          steps={drawing.steps.length}
-          total={drawing.steps[0]?.total ?? now.steps}
-          at={at}
-          onChange={choose}
-        />
-        {look !== "Picture" && <Legend />}
+        <Scrubber steps={drawing.steps.length} total={drawing.steps[0]?.total ?? now.steps} at={at} onChange={choose} />
+        {look !== "Picture" && <Legend look={look} />}
         <Took drawing={drawing} />
         <Warnings error={drawing.error} warnings={drawing.outcome?.warnings} />
       </section>

@@ -51,7 +51,7 @@ function Tile({ picture }: { picture: Kept }) {
           seed {settings.seed}, {settings.steps} steps
         </p>
       </div>
-      <div className="flex justify-between px-1 pb-1">
+      <div className="flex justify-between px-1 pb-1 [&>button]:size-8">
         <IconButton icon="restore" label={`Take up the settings of ${what}`} onClick={() => restore(settings)} />
         <IconButton icon="edit" label={`Edit ${what}`} onClick={async () => show("Edit", await bytesOf(png))} />
         <IconButton icon="eye" label={`Describe ${what}`} onClick={async () => show("Describe", await bytesOf(png))} />

@@ -10,7 +10,12 @@ export function blocksOf(markdown: string): Block[] {
   for (const part of markdown.replace(/<!--.*?-->\n?/gs, "").split(/\n\n+/)) {
     const lines = part.trim().split("\n");
     if (lines[0].startsWith("|")) {
-      const [head, , ...rows] = lines.map((line) => line.slice(1, -1).split("|").map((cell) => cell.trim()));
+      const [head, , ...rows] = lines.map((line) =>
+        line
+          .slice(1, -1)
+          .split("|")
+          .map((cell) => cell.trim()),
+      );
       blocks.push({ kind: "table", head, rows });
     } else if (lines[0].startsWith("#")) blocks.push({ kind: "heading", text: lines[0].replace(/^#+ /, "") });
     else if (lines[0] && !/^(!\[|```)/.test(lines[0])) blocks.push({ kind: "text", text: lines.join(" ") });
@@ -47,8 +52,13 @@ export function Results() {
               </p>
             );
           return (
-            // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys.
-            <div key={key} className="panel overflow-x-auto p-0" tabIndex={0} role="region" aria-label={`Table: ${block.head.join(", ")}`}>
+            <section
+              key={key}
+              className="panel overflow-x-auto p-0"
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys.
+              tabIndex={0}
+              aria-label={`Table: ${block.head.join(", ")}`}
+            >
               <table className="figure w-full text-left text-sm">
                 <thead>
                   <tr className="border-b border-line text-soft">
@@ -71,7 +81,7 @@ export function Results() {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </section>
           );
         })}
     </section>

@@ -93,7 +93,12 @@ export function Training() {
           <ul className="grid gap-4 lg:grid-cols-2">
             {samples.toReversed().map((sample) => (
               <li key={sample} className="panel">
-                <img src={sampleUrl(name, sample)} alt={`Samples of ${sample}`} loading="lazy" className="w-full rounded-lg" />
+                <img
+                  src={sampleUrl(name, sample)}
+                  alt={`Samples of ${sample}`}
+                  loading="lazy"
+                  className="w-full rounded-lg"
+                />
                 <p className="hint mt-2">{sample}</p>
               </li>
             ))}
