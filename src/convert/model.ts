@@ -3,7 +3,7 @@
  * picture tokenizer, text tokenizer, configuration and a report of what rounding costs.
  */
 import { copyFileSync, existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fail, type NdArray, sizeOf } from "../base/index.ts";
 import {
@@ -76,9 +76,6 @@ export async function convertModel(source: ModelSource, out: string, options: Co
     const count = [...parameters.values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
     const needed = dtypes.reduce((sum, dtype) => sum + BYTES[dtype] * count, 1e6);
     await checkSpace(dirname(out), Math.max(0, needed - bytesIn(work)));
-    await mkdir(join(work, "onnx"), { recursive: true }).catch((cause: Error) =>
-      fail("the folder cannot be made", { where: work, code: "NO_SPACE", got: cause.message, cause }),
-    );
     const from = [located.showo, lora ?? ""].join(" ");
     const layers = await convertTransformer(config.showo, weights, work, { ...options, dtypes, source: from });
     const pixels = await convertTokenizer(located, work, { dtypes, threads: options.threads });

@@ -2,6 +2,7 @@
  * A Show-o's state dict becomes graphs with external data, tensor by tensor and layer by layer. Every layer runs once in
  * float32 on real activations, which say how to scale it, how to store it and what that costs.
  */
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { f32, fail, internal, type NdArray, throwIfAborted } from "../base/index.ts";
 import { type Safetensors, toFloat16, writeAtomic } from "../files/index.ts";
@@ -66,7 +67,13 @@ export async function convertTransformer(
 ): Promise<LayerReport[]> {
   const { dtypes, texts, signal, onProgress, threads } = options;
   const settings = JSON.stringify({ source: options.source, config, dtypes, texts });
-  const journal = readJournal(folder, settings) ?? fresh(settings);
+  const noted = readJournal(folder, settings);
+  // What another conversion left is of no use.
+  if (!noted) await rm(join(folder, "onnx"), { recursive: true, force: true });
+  await mkdir(join(folder, "onnx"), { recursive: true }).catch((cause: Error) =>
+    fail("the folder cannot be made", { where: folder, code: "NO_SPACE", got: cause.message, cause }),
+  );
+  const journal = noted ?? fresh(settings);
   const files = new Map<string, DataFile>();
   for (const dtype of dtypes)
     for (const part of PACKED_PARTS) {
