@@ -22,7 +22,8 @@ const { config, transformer, tokenizer } = await loadNetworks(folder, {
   threads: Number(threads) || undefined,
 });
 const { showo } = config;
-const packed = transformer.packed ?? (await Promise.reject(new Error(`${folder}: not a converted model`)));
+const { packed } = transformer;
+if (!packed) throw new Error(`${folder}: not a converted model`);
 const side = gridSide(showo);
 const user = { rows: 0 };
 

@@ -158,6 +158,6 @@ function show(figures: FullFigures, peers: readonly Peer[]): string {
     "",
     table(["pass", "denoising, ms", "of the 8-bit rate", "a token, ms", "times reading its weights"], passes),
     "",
-    table(["tokens a pass, ms", ...WINDOWS], [...curve, ...needs]),
+    table(["tokens a pass, ms", ...WINDOWS.map(String)], [...curve, ...needs]),
   ].join("\n");
 }
