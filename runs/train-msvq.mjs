@@ -7,8 +7,8 @@ import { loadAtlas } from "fewstep/scenes";
 import { fashionSource, msvqTask, objectSource, train } from "fewstep/train";
 
 const [out = "out/msvq", steps = "4000", decoderOf] = process.argv.slice(2);
-const { FASHION: folder, THREADS, BATCH = "8" } = process.env;
-const settings = { config: MSVQ_PRESETS.mini, batchSize: Number(BATCH), reconstruction: 10, entropy: 0.05 };
+const { FASHION: folder, THREADS, BATCH = "8", ENTROPY = "0.05" } = process.env;
+const settings = { config: MSVQ_PRESETS.mini, batchSize: Number(BATCH), reconstruction: 10, entropy: Number(ENTROPY) };
 const seed = decoderOf ? 2 : 1;
 const source = folder
   ? fashionSource(folder, { seed, pixels: 64 })
@@ -28,6 +28,6 @@ await train({
   otherConfig: true,
   onProgress: ({ step, means, samplesPerSecond, secondsLeft }) =>
     console.log(
-      `step ${step}  psnr ${means.psnr.toFixed(2)} dB  loss ${means.loss.toFixed(4)}  codes ${(means.perplexity ?? 0).toFixed(0)}  |g| ${means.gradNorm.toFixed(2)}  ${samplesPerSecond.toFixed(1)} pictures/s  ${(secondsLeft / 60).toFixed(0)} min left`,
+      `step ${step}  psnr ${means.psnr.toFixed(2)} dB  loss ${means.loss.toFixed(4)}  codes ${(means.codes ?? 0).toFixed(0)}  |g| ${means.gradNorm.toFixed(2)}  ${samplesPerSecond.toFixed(1)} pictures/s  ${(secondsLeft / 60).toFixed(0)} min left`,
     ),
 });

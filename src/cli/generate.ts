@@ -1,5 +1,6 @@
 /** fewstep generate PROMPT: draws a picture of a sentence. */
 import type { Command } from "commander";
+import { fail } from "../base/index.ts";
 import { labelModelFolder } from "../models/var/index.ts";
 import { drawCommand } from "./shell/draw.ts";
 import { drawClass } from "./shell/draw-class.ts";
@@ -25,6 +26,11 @@ export function generate(program: Command, io: Io): void {
       const prompt = await promptFrom(argument, io);
       const { model } = options;
       if (model !== undefined && labelModelFolder(model)) return drawClass(prompt, { ...options, model }, io);
+      if (options.draftScales !== undefined)
+        fail("this model draws sentences, not scales", {
+          where: "--draft-scales",
+          hint: "Name a next-scale model: --model code-mini. Steps are shared by --drafter and --draft-steps.",
+        });
       const drafter = name === undefined ? undefined : await openModel({ ...options, model: name }, io);
       const draft = { drafter, draftSteps, draftGuidance };
       try {

@@ -1,7 +1,7 @@
 /** Models that draw classes, from the command line. */
 import { readFileSync } from "node:fs";
 import { beforeEach, expect, test } from "vitest";
-import { at, cli, files } from "../../test/cli.ts";
+import { at, cli, files, tiny } from "../../test/cli.ts";
 import { saveTinyLabelModel } from "../../test/tiny-label-model.ts";
 import { readPicture, readPngText } from "../image/index.ts";
 import { plansOf } from "./eval-code.ts";
@@ -36,6 +36,8 @@ test("unknown classes and numbers of scales are refused with what there is", asy
   expect(await of("7")).toContain("a number from 0 to 2");
   expect(await of("cup", "--draft-scales", "4")).toContain("a whole number from 0 to 3");
   expect(files()).toEqual(["model"]);
+  const other = await tiny("generate", "a red car", "--draft-scales", "2", "-o", at("x.png"));
+  expect(other.err).toContain("--draft-scales: this model draws sentences");
 });
 
 test("eval code measures one row", async () => {

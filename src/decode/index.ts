@@ -21,6 +21,7 @@ export * from "./noise.ts";
 export * from "./remask.ts";
 export {
   argmax,
+  ascending,
   type CategoricalOptions,
   categorical,
   probabilities,

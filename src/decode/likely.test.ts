@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { canvasOf, UNDECIDED } from "./contract.ts";
+import { canvasOf, type Span, UNDECIDED } from "./contract.ts";
 import { keepLikely, likely } from "./likely.ts";
 import { argmax } from "./samplers.ts";
 import { decodeScales, squareScales } from "./scales.ts";
@@ -52,11 +52,21 @@ test("draws follow the filtered distribution, at the temperature of the pass", (
 test("slots of a scale that are decided keep their id", async () => {
   const model = {
     vocab: 3,
-    predict: async (_: unknown, span: { start: number; end: number }) =>
+    predict: async (_: unknown, span: Span) =>
       Float32Array.from({ length: (span.end - span.start) * 3 }, (_, i) => Number(i % 3 === 2)),
     settle() {},
   };
   const canvas = canvasOf(1, 5, Int32Array.of(UNDECIDED, 1, UNDECIDED, 0, UNDECIDED));
+  const asked: number[] = [];
+  const counted = {
+    ...model,
+    predict(canvas: unknown, span: Span, progress: number) {
+      asked.push(progress);
+      return model.predict(canvas, span);
+    },
+  };
+  await finish(decodeScales(counted, canvas, { scales: squareScales([1, 2]), total: 5, sample: argmax }));
+  expect(asked).toEqual([0, 0.25]);
   const last = await finish(decodeScales(model, canvas, { scales: squareScales([1, 2]), sample: argmax }));
   expect([...last.canvas.ids_BL]).toEqual([2, 1, 2, 0, 2]);
 });

@@ -14,6 +14,8 @@ import {
 export interface ScalesOptions {
   /** The slots of every scale, coarse to fine: `squareScales([1, 2, 3, 4])`. */
   scales: readonly Span[];
+  /** Scales of the whole picture, where `scales` are only its first; progress is counted by them. */
+  total?: number;
   sample: Sampler;
   signal?: AbortSignal;
 }
@@ -29,13 +31,13 @@ export function squareScales(sides: readonly number[]): Span[] {
  * is asked for them all the same.
  */
 export async function* decodeScales(model: Predictor, canvas: Canvas, options: ScalesOptions): Trajectory {
-  const { scales, sample, signal } = options;
+  const { scales, total = options.scales.length, sample, signal } = options;
   const { rows, slots } = canvas;
   let seen = canvasOf(rows, slots, canvas.ids_BL.slice());
   for (const [i, span] of scales.entries()) {
     throwIfAborted(signal);
     const pass = i + 1;
-    const logits_BTV = await ask(model, seen, span, scales.length === 1 ? 1 : i / (scales.length - 1));
+    const logits_BTV = await ask(model, seen, span, total === 1 ? 1 : i / (total - 1));
     const ids = seen.ids_BL.slice();
     let at = 0;
     for (let row = 0; row < rows; row++)

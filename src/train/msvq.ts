@@ -4,10 +4,13 @@ import { writeAtomic } from "../files/index.ts";
 import {
   abs,
   add,
+  cast,
   concat,
   div,
+  equal,
   exp,
   type Graph,
+  iota,
   log,
   logSoftmax,
   maximum,
@@ -79,8 +82,12 @@ export function msvqTask(training: MsvqTraining, source: LabelledSource, about: 
         focus,
         config,
       );
-      const loss = add(add(draws, commitment), mul(spread.loss, entropy));
-      return { loss, metrics: { psnr, commitment, perplexity: spread.perplexity } };
+      const loss = add(add(draws, commitment), mul(spread, entropy));
+      const ids = concat(
+        scales.map((scale) => reshape(scale.ids, [-1])),
+        0,
+      );
+      return { loss, metrics: { psnr, commitment, codes: codesInUse(ids, config.codebookSize) } };
     },
     batch(step) {
       const pictures = source.pictures(step * batchSize, batchSize, "train");
@@ -106,7 +113,7 @@ function focusedMean(values: Tensor, focus: Tensor, side: number, cell: number):
  * Mean entropy of the codes a cell may take minus the entropy of their mean: sure choices, evenly spread. The chance of
  * a code falls with its squared distance. The last scale counts by `focus`, the others evenly.
  */
-function codeEntropy(f: Tensor, rests: readonly Tensor[], focus: Tensor, config: MsvqConfig) {
+function codeEntropy(f: Tensor, rests: readonly Tensor[], focus: Tensor, config: MsvqConfig): Tensor {
   const { graph } = f;
   const batch = Number(f.shape[0]);
   const logits = concat(
@@ -122,7 +129,14 @@ function codeEntropy(f: Tensor, rests: readonly Tensor[], focus: Tensor, config:
   const average = reduceSum(mul(p, share), [0]);
   const ofCells = neg(sum(mul(mul(p, logP), share)));
   const ofAverage = neg(sum(mul(average, log(maximum(average, 1e-9)))));
-  return { loss: sub(ofCells, ofAverage), perplexity: exp(ofAverage) };
+  return sub(ofCells, ofAverage);
+}
+
+/** Effective number of codes among ids int64 [N]: exp of the entropy of their use. */
+function codesInUse(ids: Tensor, codebookSize: number): Tensor {
+  const all = reshape(iota(ids, codebookSize), [1, codebookSize]);
+  const use = reduceMean(cast(equal(reshape(ids, [-1, 1]), all), "float32"), [0]);
+  return exp(neg(sum(mul(use, log(maximum(use, 1e-9))))));
 }
 
 /** Held-out pictures and their reconstructions side by side, as a PNG. */

@@ -25,7 +25,11 @@ export async function drawClasses(
   const sample = likely({ noise: seeded(1, "sample"), topP: 0.95 });
   const canvas = blank(labels.length, tokenCount(config));
   const last = await finish(
-    decodeScales(predictor, canvas, { scales: squareScales(config.sides).slice(0, scales), sample }),
+    decodeScales(predictor, canvas, {
+      scales: squareScales(config.sides).slice(0, scales),
+      total: config.sides.length,
+      sample,
+    }),
   );
   const pictures = postprocess(await tokenizer.decode(await maps.after(last.canvas, scales)));
   await programs.dispose();

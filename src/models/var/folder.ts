@@ -86,7 +86,7 @@ export interface LabelLoadOptions {
   threads?: number;
   /** Where programs run: a thread of their own (default) or this one. */
   host?: HostKind;
-  /** One copy of the weights for all programs, for models of gigabytes; runs in this thread. */
+  /** One copy of the weights for all programs, in this thread; default for published files, which have gigabytes. */
   shared?: boolean;
   signal?: AbortSignal;
 }
@@ -118,7 +118,7 @@ export async function loadLabelNetworks(
   const { config, pathOf } = typeof source === "string" ? openFolder(source) : openFiles(source);
   const where = typeof source === "string" ? source : source.drafter;
   checkSizes(config, where);
-  const { threads, shared = false, signal } = options;
+  const { threads, shared = typeof source !== "string", signal } = options;
   const host = createHost({ host: shared ? "inline" : (options.host ?? "worker"), threads, spinning: false });
   try {
     const { tokenizer } = config;

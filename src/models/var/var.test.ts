@@ -149,6 +149,14 @@ test("keys and values are held for the scales that are read again, and given bac
   expect(alone.cacheBytes).toBe(0);
 });
 
+test("what a class decides is computed once", async () => {
+  const [first] = await networks.drafter.conditions([1]);
+  const [, again, other] = await networks.drafter.conditions([3, 1, 2]);
+  expect(again).toBe(first);
+  expect([first.start.length, first.mods.length]).toEqual([16, (6 * 2 + 2) * 16]);
+  expect([...other.mods]).not.toEqual([...first.mods]);
+});
+
 test("one copy of the weights gives the same", async () => {
   const shared = varPrograms(tinyNetworks.drafter, (name) => tinyStates.drafter.get(name), { shared: true });
   const predictor = await varPredictor(shared, { labels: LABELS, maps: featureMaps(tokenizer, 3), guidance: 1.5 });
