@@ -2,9 +2,9 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { fail } from "../base/index.ts";
+import { FewstepError, fail, internal } from "../base/index.ts";
 import type { ModelSource } from "../models/index.ts";
-import { errorOfWork, ServeError } from "./errors.ts";
+import { ServeError } from "./errors.ts";
 import type { About, Assignment, Failed, FromEngine, WorkEvent } from "./work.ts";
 
 export type EngineState = "stopped" | "starting" | "ready" | "failed";
@@ -64,7 +64,7 @@ export function createEngine({ source, threads, onEvent, onFailed, onReady, onCr
     process_.on("error", () => {});
     const answered = new Promise<FromEngine>((resolve, reject) => {
       process_.once("message", (message) => resolve(message as FromEngine));
-      process_.once("exit", (code, signal) => reject(crashed(signal ?? `exit code ${code}`)));
+      process_.once("exit", (code, signal) => reject(crashed(signal ?? `exit code ${code}`, "it loaded the model")));
     });
     process_.on("exit", (code, signal) => ended(process_, signal ?? `exit code ${code}`));
     process_.send({ kind: "load", source, threads });
@@ -72,7 +72,7 @@ export function createEngine({ source, threads, onEvent, onFailed, onReady, onCr
     if (answer.kind !== "ready") {
       child = undefined;
       process_.kill("SIGKILL");
-      throw answer.kind === "unloadable" ? errorOfWork(answer.error) : new Error(`the engine said ${answer.kind}`);
+      throw answer.kind === "unloadable" ? unpacked(answer.error) : internal(`the engine said ${answer.kind}`);
     }
     about = answer.about;
     process_.on("message", (message) => hear(message as FromEngine));
@@ -149,8 +149,10 @@ export function createEngine({ source, threads, onEvent, onFailed, onReady, onCr
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-const crashed = (how: string): ServeError =>
-  new ServeError(503, `the process of the model ended while it worked on this request (${how}); it starts again`, {
+const unpacked = ({ message, code }: Failed): FewstepError => new FewstepError(message, { code });
+
+const crashed = (how: string, doing = "it worked on this request"): ServeError =>
+  new ServeError(503, `the process of the model ended while ${doing} (${how}); it starts again`, {
     code: "engine_crashed",
     retryAfter: 1,
   });

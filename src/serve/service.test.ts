@@ -76,6 +76,16 @@ test("metrics are counted by route, not by what a path says", async () => {
   expect(text.split("\n").filter((line) => !/^(# .*|[a-z_]+(\{.*\})? [\d.e+-]+|)$/.test(line))).toEqual([]);
 });
 
+test("what takes longer than the limit is given up, also while it waits", async () => {
+  const service = createService({ limits: { seconds: 0.02 } });
+  const headers = { "content-type": "application/json" };
+  const request = { method: "POST", headers, body: '{"prompt":"two red cars"}' };
+  const answer = await service.fetch(new Request("http://localhost/v1/images/generations", request));
+  expect(answer.status).toBe(504);
+  expect(await answer.json()).toMatchObject({ error: { code: "timeout", type: "server_error" } });
+  await service.close();
+});
+
 test("which addresses are public", () => {
   const inside = ["127.0.0.1", "10.1.2.3", "172.31.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1"];
   const six = ["::1", "::", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001::1"];

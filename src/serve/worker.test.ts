@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { tinyServer } from "../../test/server.ts";
 import { Job, JobEvent } from "./protocol.ts";
 
-const tiny = tinyServer({ limits: { queue: 8, steps: 1000 } });
+const tiny = tinyServer({ limits: { queue: 8, steps: 1000, patience: 3 } });
+const lastPid = () => Number(tiny.log.findLast(({ event }) => event === "engine ready")?.pid);
 const running = () => tiny.metric("fewstep_running");
 const LONG = { task: "generate", prompt: "a red car", steps: 1000, seed: 1 };
 
@@ -47,6 +48,11 @@ test("a job tells its steps with cells and previews, and can be watched again fr
   const open = steps.map(({ images }) => images?.[0].mask.filter(Boolean).length ?? -1);
   expect(open).toEqual(open.toSorted((a, b) => b - a));
   expect(open.at(-1)).toBe(0);
+  // A cell that is closed has its last token.
+  const final = steps.at(-1)?.images?.[0].tokens;
+  for (const { images } of steps)
+    for (const [i, token] of images?.[0].tokens.entries() ?? [])
+      if (!images?.[0].mask[i]) expect(token).toBe(final?.[i]);
   expect(steps[0]).toMatchObject({ index: 1, total: 4, grid: { height: 4, width: 4 } });
   expect(steps[0].images?.[0].tokens).toHaveLength(16);
   expect(await events(job, 6)).toEqual(all.slice(6));
@@ -125,22 +131,32 @@ test("a killed process loses its running requests alone, and starts again", asyn
   const lost = await start(LONG);
   await events(lost, 0, ({ type }) => type === "step");
   const kept = await start({ ...LONG, steps: 2, guidance_scale: 0 });
-  const pid = Number(tiny.log.find(({ event }) => event === "engine ready")?.pid);
-  process.kill(pid, "SIGKILL");
+  process.kill(lastPid(), "SIGKILL");
   const [last] = (await events(lost)).slice(-1);
   expect(last.event).toMatchObject({ type: "error", error: { code: "engine_crashed", type: "server_error" } });
   expect((await events(kept)).at(-1)?.event.type).toBe("done");
   expect(await tiny.metric("fewstep_engine_crashes_total")).toBe(1);
 });
 
+test("a process that does not obey a cancellation is killed, and starts again", async () => {
+  const job = await start(LONG);
+  await events(job, 0, ({ type }) => type === "step");
+  const pid = lastPid();
+  process.kill(pid, "SIGSTOP");
+  await cancel(job);
+  expect((await events(job)).at(-1)?.event.type).toBe("cancelled");
+  expect((await tiny.post("/v1/images/generations", { prompt: "a red car", steps: 1 })).status).toBe(200);
+  expect(lastPid()).not.toBe(pid);
+  expect(alive(pid)).toBe(false);
+});
+
 test("unloading ends the process; the next request starts another", async () => {
-  const pids = () => tiny.log.flatMap(({ event, pid }) => (event === "engine ready" ? [Number(pid)] : []));
-  const before = pids().at(-1)!;
+  const before = lastPid();
   expect((await tiny.post("/api/models/tiny/unload", {})).status).toBe(200);
   expect((await fetch(`${tiny.url}/ready`)).status).toBe(503);
   await expect.poll(() => alive(before)).toBe(false);
   expect((await tiny.post("/v1/images/generations", { prompt: "a red car", steps: 1 })).status).toBe(200);
-  expect(pids().at(-1)).not.toBe(before);
+  expect(lastPid()).not.toBe(before);
   expect((await fetch(`${tiny.url}/ready`)).status).toBe(200);
 });
 
@@ -165,7 +181,7 @@ test("a client that leaves without a stream stops its work too", async () => {
 });
 
 test("closing lets running work end, takes nothing new, and leaves no process", async () => {
-  const pid = Number(tiny.log.findLast(({ event }) => event === "engine ready")?.pid);
+  const pid = lastPid();
   const job = await start({ ...LONG, steps: 300 });
   const watched = events(job);
   await events(job, 0, ({ type }) => type === "step");
