@@ -11,7 +11,7 @@ self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim(
 const isOurs = ({ method, url }) =>
   method === "GET" &&
   url.startsWith(self.registration.scope) &&
-  !/^(api|v1)\//.test(url.slice(self.registration.scope.length));
+  !/^(api|v1|studio)\//.test(url.slice(self.registration.scope.length));
 
 function isolated(response) {
   if (response.status === 0) return response;
@@ -37,6 +37,15 @@ async function answer(request) {
     throw error;
   }
 }
+
+/** What the page had loaded before this worker was there. */
+self.addEventListener("message", ({ data }) => {
+  const missing = async () => {
+    const cache = await caches.open(CACHE);
+    for (const url of data) if (isOurs({ method: "GET", url }) && !(await cache.match(url))) await cache.add(url);
+  };
+  missing().catch(() => {});
+});
 
 self.addEventListener("fetch", (event) => {
   if (isOurs(event.request)) event.respondWith(answer(event.request));

@@ -5,19 +5,37 @@ import { applyTheme, startEngine } from "./state/app.ts";
 import { loadGallery } from "./state/gallery.ts";
 import "./style.css";
 
-/** Threads need a page of its own, which a worker of the page can see to where its server does not. */
+/**
+ * Threads need an isolated page, which a worker of the page can see to where its server does not; it also keeps the page
+ * for when there is no network, if it sees what the model loads.
+ */
 async function isolate(): Promise<void> {
-  if (import.meta.env.DEV || !("serviceWorker" in navigator)) return;
-  await navigator.serviceWorker.register("./service-worker.js").catch(() => undefined);
-  if (crossOriginIsolated || sessionStorage.getItem("fewstep-isolated")) return;
-  await navigator.serviceWorker.ready;
+  const { serviceWorker } = navigator;
+  if (import.meta.env.DEV || !serviceWorker) return;
+  const controlled = new Promise((resolve) => {
+    if (serviceWorker.controller) resolve(undefined);
+    serviceWorker.addEventListener("controllerchange", resolve, { once: true });
+  });
+  await serviceWorker.register("./service-worker.js");
+  const { active } = await serviceWorker.ready;
+  await controlled;
+  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+  active?.postMessage([location.href.replace(/[?#].*/, ""), ...loaded]);
+  if (late || crossOriginIsolated || sessionStorage.getItem("fewstep-isolated")) return;
   sessionStorage.setItem("fewstep-isolated", "tried");
   location.reload();
+  await new Promise(() => {});
 }
+
+/** A page that has waited long enough begins, and stays. */
+const PATIENCE_MS = 15_000;
+let late = false;
+const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS)).then(() => {
+  late = true;
+});
 
 applyTheme();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", applyTheme);
 createRoot(document.getElementById("root")!).render(<App />);
-void isolate();
-void startEngine();
+void Promise.race([isolate().catch(() => {}), patience]).then(startEngine);
 void loadGallery();

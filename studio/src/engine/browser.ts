@@ -1,19 +1,23 @@
 /** The model in this page: the same library as in Node, on WebGPU or WebAssembly. */
-import { type DrawOptions, type GeneratedImage, loadModel, type Model } from "fewstep";
+import { type DrawOptions, type GeneratedImage, type LoadOptions, loadModel, type Model } from "fewstep";
 import type { DrawRequest, Engine, PictureSettings } from "./types.ts";
 
-/** `?device=cpu|webgpu` and `?threads=N` choose for tests and the curious. */
-function wished() {
+/** `?model=ADDRESS` of a folder, `?device=cpu|webgpu` and `?threads=N` choose otherwise. */
+function wished(): { source?: string } & Pick<LoadOptions, "device" | "threads"> {
   const asked = new URLSearchParams(location.search);
   const device = asked.get("device");
   const threads = Number(asked.get("threads")) || undefined;
-  return { device: device === "cpu" || device === "webgpu" ? device : ("auto" as const), threads };
+  return {
+    source: asked.get("model") ?? undefined,
+    device: device === "cpu" || device === "webgpu" ? device : "auto",
+    threads,
+  };
 }
 
 export async function browserEngine(onLoading: (share: number) => void): Promise<Engine> {
   const files = new Map<string, { done: number; total: number }>();
-  const wish = wished();
-  const model = await loadModel(undefined, {
+  const { source, ...wish } = wished();
+  const model = await loadModel(source, {
     ...wish,
     onProgress({ file, ...progress }) {
       files.set(file, progress);

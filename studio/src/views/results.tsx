@@ -2,7 +2,10 @@
 import text from "../../../docs/RESULTS.md?raw";
 import { Title } from "../parts/fields.tsx";
 
-type Block = { kind: "heading" | "text"; text: string } | { kind: "table"; head: string[]; rows: string[][] };
+type Block =
+  | { kind: "heading"; text: string }
+  | { kind: "text"; text: string }
+  | { kind: "table"; head: string[]; rows: string[][] };
 
 /** Headings, paragraphs and tables of a Markdown text. */
 export function blocksOf(markdown: string): Block[] {

@@ -1,0 +1,82 @@
+/// <reference lib="dom" />
+/** The model of the package in a page: the tokens that Node draws, and no need of a network. */
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { loadModel, type Model } from "../../src/index.ts";
+import { buildPage, CHROMIUM, launch, NO_CHROMIUM, plainServer } from "./harness.ts";
+
+const LONG = 300_000;
+const PROMPT = "a photo of four cars";
+const SEEDS = [1, 2, 3];
+const SETTINGS = { steps: 3, guidance: 1 };
+
+let server: Awaited<ReturnType<typeof plainServer>>;
+let expected: number[][];
+
+beforeAll(async () => {
+  if (!CHROMIUM) return;
+  buildPage();
+  server = await plainServer();
+  const model = await loadModel(undefined, { host: "inline" });
+  const drawn = await Promise.all(SEEDS.map((seed) => model.generateImage(PROMPT, { ...SETTINGS, seed })));
+  expected = drawn.map(({ images }) => [...images[0].tokens]);
+  await model.dispose();
+}, LONG);
+afterAll(async () => void (await server?.close()));
+beforeEach(({ skip }) => skip(!CHROMIUM, NO_CHROMIUM));
+
+/** The studio keeps its model in the console of the page. */
+type Console = typeof globalThis & { fewstep: { model: Model } };
+const loaded = (page: Page) => page.waitForFunction(() => "fewstep" in globalThis, undefined, { timeout: LONG });
+
+const tokensIn = (page: Page) =>
+  page.evaluate(
+    async ([prompt, seeds, settings]) => {
+      const { model } = (globalThis as Console).fewstep;
+      const tokens: number[][] = [];
+      for (const seed of seeds) {
+        const { images } = await model.generateImage(prompt, { ...settings, seed });
+        tokens.push([...images[0].tokens]);
+      }
+      return { tokens, device: model.device };
+    },
+    [PROMPT, SEEDS, SETTINGS] as const,
+  );
+
+async function inPage(browser: Browser, query: string, work: (page: Page) => Promise<void>): Promise<void> {
+  try {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(server.url + query);
+    await loaded(page);
+    await work(page);
+  } finally {
+    await browser.close();
+  }
+}
+
+test("the same seeds give the same tokens as in Node, with threads and without a network", {
+  timeout: LONG,
+}, async () => {
+  await inPage(await launch(), "?device=cpu", async (page) => {
+    // The server sends no headers for that: the page sees to it.
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+    await page.context().setOffline(true);
+    expect(await tokensIn(page)).toEqual({ tokens: expected, device: "cpu" });
+    await page.reload();
+    await loaded(page);
+    await page.getByLabel("Steps", { exact: true }).fill("2");
+    await page.getByLabel("Pictures", { exact: true }).fill("1");
+    await page.getByRole("button", { name: "Draw", exact: true }).click();
+    await page.getByText("steps a second").waitFor({ timeout: LONG });
+    expect(await page.getByRole("button", { name: "Download the PNG" }).count()).toBe(1);
+  });
+});
+
+test("the same on WebGPU, in software", { timeout: 3 * LONG }, async ({ skip }) => {
+  skip(!process.env.FEWSTEP_SLOW, "takes minutes; FEWSTEP_SLOW=1 runs it");
+  const flags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+  await inPage(await launch(...flags), "?device=webgpu", async (page) => {
+    expect(await tokensIn(page)).toEqual({ tokens: expected, device: "webgpu" });
+  });
+});
