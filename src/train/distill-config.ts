@@ -45,6 +45,11 @@ const schema = z.strictObject({
       /** Prompts to draw and questions to answer. */
       pictures: count.default(1200),
       texts: count.default(1000),
+      /**
+       * Pictures are drawn greedily (0, as published), or with the noise of so many seeds, prompt after prompt. With one,
+       * the picture follows from the prompt as it does greedily, but a weak teacher leaves fewer of its objects out.
+       */
+      noises: z.int().min(0).default(0),
       /** Ids kept of each of the teacher's distributions. */
       labels: count.default(24),
       /** Tokens of a Jacobi round. */
@@ -154,6 +159,7 @@ export const DISTILL_PRESETS = {
       { passes: 16, guidance: 1, segments: 4, textSegments: 2, steps: 500 },
       { passes: 16, guidance: 0, segments: 2, textSegments: 1, steps: 400 },
     ],
+    trajectories: { noises: 1 },
     rows: { image: 16, text: 4, lm: 1 },
     weights: { imageConsistency: 0.5, imageRegularisation: 1, textRegularisation: 2, text: 0.5, lm: 0.1 },
     consistency: "end",

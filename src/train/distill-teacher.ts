@@ -80,7 +80,7 @@ export function checkFit(
     });
 }
 
-/** Draws a picture for each prompt, greedily. */
+/** Draws a picture for each prompt. */
 export async function followPictures(
   { networks: { config, transformer } }: TeacherModel,
   prompts: readonly (readonly number[])[],

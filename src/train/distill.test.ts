@@ -88,7 +88,7 @@ function child(out: string, kill?: (line: string) => boolean): Promise<boolean> 
 }
 
 test("both stages, killed while collecting and while training, end with the bytes of a run that was not", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const seen: DistillProgress[] = [];
   const whole = await run("whole", {}, (progress) => seen.push(progress));
@@ -101,6 +101,10 @@ test("both stages, killed while collecting and while training, end with the byte
   expect(await child("killed")).toBe(true);
   for (const stage of ["stage-1", "stage-2"])
     expect(bytes(join(root, "killed", stage, "model")).equals(bytes(join(root, "whole", stage, "model")))).toBe(true);
+
+  // What is done stays done, unless other settings are asked for.
+  expect(await run("whole")).toBe(whole);
+  await expect(run("whole", { consistency: "current" })).rejects.toThrow(/other settings\n.*consistency = "end"/);
 
   // The second student started from the first one, which had moved.
   const [first, second] = ["stage-1", "stage-2"].map((stage) => bytes(join(root, "whole", stage, "model")));
@@ -115,7 +119,7 @@ test("both stages, killed while collecting and while training, end with the byte
 });
 
 test("the teacher followed at every step, low-rank additions, agreement on all open cells", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const model = await run("live", {
     stages: [{ passes: 4, guidance: 1, segments: 2, textSegments: 1, steps: 2 }],
@@ -132,7 +136,7 @@ test("the teacher followed at every step, low-rank additions, agreement on all o
 });
 
 test("another teacher's trajectories, a student of other tokens and bad settings are refused", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const stages = [{ passes: 4, guidance: 1, segments: 2, textSegments: 2, steps: 1 }];
   await run("once", { stages });
@@ -231,7 +235,7 @@ const tinyWeights = () => {
 };
 
 test("a student that says the same everywhere stops training at once, and the checkpoint before stays", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const config = distillConfigOf(settings());
   const none: TrajectorySource = { pictures: async () => [], texts: async () => [], plain: () => [] };
@@ -262,7 +266,7 @@ test("a student that says the same everywhere stops training at once, and the ch
   expect(Number(kept.at(-1)!.slice(5))).toBeLessThanOrEqual(Number(records.at(-1)!.step));
 });
 
-test("the compiled program distils", { timeout: 60_000 }, async () => {
+test("the compiled program distils", { timeout: 180_000 }, async () => {
   const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
   const file = join(root, "settings.json");
   writeFileSync(file, JSON.stringify(settings()));

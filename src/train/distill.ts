@@ -4,39 +4,15 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Rng } from "../base/index.ts";
-import { blank, categorical, decodeMasked, finish, seeded } from "../decode/index.ts";
-import { writeAtomic } from "../files/index.ts";
-import { encodePicture, enlarge, postprocess, sheet } from "../image/index.ts";
-import { saveModel } from "../models/index.ts";
-import { gridSide, imagePredictor, promptRoom, showoPrograms, vocabularyOf } from "../models/showo/index.ts";
-import { DOMAINS, loadAtlas } from "../scenes/index.ts";
-import { exportWeights } from "./checkpoint.ts";
+import { writeJson } from "../files/index.ts";
+import { checkSameConfig } from "./checkpoint.ts";
 import type { DistillConfig, DistillStage } from "./distill-config.ts";
-import { distillTask, fromMemory, type TrajectorySource } from "./distill-task.ts";
-import { checkFit, followPictures, followText, openTeacher, type TeacherModel, tensorsOf } from "./distill-teacher.ts";
-import { type Progress, type TrainOptions, train } from "./loop.ts";
-import { mergeLora } from "./lora.ts";
-import { folderSource, type Source, sceneSource } from "./source.ts";
-import type { ImageTrajectory, TextTrajectory } from "./trajectories.ts";
-import {
-  type Collection,
-  type CollectOptions,
-  collectTrajectories,
-  pictureCodec,
-  readTrajectories,
-  textCodec,
-} from "./trajectory-files.ts";
-
-export interface DistillProgress {
-  /** 1 is the first. */
-  readonly stage: number;
-  readonly stages: number;
-  /** While trajectories are collected. */
-  readonly collecting?: { readonly what: "pictures" | "texts"; readonly done: number; readonly total: number };
-  /** While the student is trained. */
-  readonly training?: Progress;
-}
+import { collect, collectionsOf, type DistillProgress, dataOf, type Tell, trajectoriesOf } from "./distill-data.ts";
+import { pack, sampler } from "./distill-pack.ts";
+import { distillTask } from "./distill-task.ts";
+import { checkFit, openTeacher, tensorsOf } from "./distill-teacher.ts";
+import { type TrainOptions, train } from "./loop.ts";
+import type { CollectOptions } from "./trajectory-files.ts";
 
 export interface DistillRunOptions {
   /** Folder of the run: `stage-1/model`, `stage-2/model`, ... come out in it. */
@@ -53,7 +29,8 @@ export async function distillModel(config: DistillConfig, options: DistillRunOpt
   for (const [i, stage] of config.stages.entries()) {
     const out = join(options.out, `stage-${i + 1}`);
     const model = join(out, "model");
-    if (!existsSync(join(model, "config.json"))) {
+    if (existsSync(join(model, "config.json"))) checkDone(config, stage, out);
+    else {
       const tell = (progress: Pick<DistillProgress, "collecting" | "training">) =>
         options.onProgress?.({ stage: i + 1, stages: config.stages.length, ...progress });
       await distillStage(config, stage, { teacher, student, out }, { ...options, tell });
@@ -61,6 +38,16 @@ export async function distillModel(config: DistillConfig, options: DistillRunOpt
     teacher = student = model;
   }
   return teacher;
+}
+
+const SETTINGS = "settings.json";
+/** All that a stage's model depends on but its teacher's weights. */
+const settingsOf = (config: DistillConfig, stage: DistillStage) => ({ ...config, stages: [stage] });
+
+/** Refuses the model of a stage that was made with other settings. */
+function checkDone(config: DistillConfig, stage: DistillStage, out: string): void {
+  const made = JSON.parse(readFileSync(join(out, SETTINGS), "utf8"));
+  checkSameConfig({ dir: out, step: stage.steps, config: made }, settingsOf(config, stage));
 }
 
 /**
@@ -85,8 +72,6 @@ export async function collectStage(
     await teacher.dispose();
   }
 }
-
-type Tell = (progress: Pick<DistillProgress, "collecting" | "training">) => void;
 
 async function distillStage(
   config: DistillConfig,
@@ -118,6 +103,7 @@ async function distillStage(
       signal,
       onProgress: (training) => tell({ training }),
     });
+    await writeJson(join(out, SETTINGS), settingsOf(config, stage));
     await pack(config, stage, { teacher, student: start, checkpoint, out });
   } finally {
     await teacher.dispose();
@@ -127,231 +113,4 @@ async function distillStage(
 
 function scheduleOf({ optimizer: { learningRate: peak, kind, warmup } }: DistillConfig, { steps }: DistillStage) {
   return { kind, peak, warmup: Math.min(warmup, steps), ...(kind === "cosine" && { floor: peak / 20 }) };
-}
-
-/** What there is to draw, to ask and to say. */
-interface Data {
-  readonly source: Source;
-  readonly prompts: readonly string[];
-  readonly plain: readonly string[];
-}
-
-/** Mostly captions: other answers are too short to be decoded in fewer passes. */
-const CAPTION_SHARE = 0.8;
-
-async function dataOf({ data, seed }: DistillConfig, pixels: number): Promise<Data> {
-  const source =
-    "folder" in data
-      ? folderSource(data.folder, { seed, pixels })
-      : sceneSource({
-          atlas: await loadAtlas(),
-          domain: DOMAINS[data.scenes],
-          seed,
-          pixels,
-          captionShare: CAPTION_SHARE,
-        });
-  const { prompts, dialogues } = source.corpus();
-  const rng = new Rng(seed);
-  return {
-    source,
-    prompts: rng.shuffle([...prompts]),
-    plain: rng.shuffle([...dialogues.map(({ question, answer }) => `${question} ${answer}`), ...prompts]),
-  };
-}
-
-const textAt = (texts: readonly string[], index: number): string => texts[index % texts.length];
-
-/** Follows the teacher through what is asked for with numbers first ... first+count-1. */
-const recorders = (
-  config: DistillConfig,
-  stage: DistillStage,
-  teacher: TeacherModel,
-  data: Data,
-  signal?: AbortSignal,
-) => ({
-  pictures: (first: number, count: number): Promise<ImageTrajectory[]> => {
-    const room = promptRoom(teacher.networks.config.showo);
-    const prompts = Array.from({ length: count }, (_, i) =>
-      teacher.text.encode(textAt(data.prompts, first + i)).slice(0, room),
-    );
-    const { passes, guidance } = stage;
-    return followPictures(teacher, prompts, { passes, guidance, labels: config.trajectories.labels, signal });
-  },
-  texts: async (first: number, count: number): Promise<TextTrajectory[]> => {
-    const all: TextTrajectory[] = [];
-    for (const [i, lesson] of (await data.source.lessons(first, count, "train")).entries()) {
-      const seed = config.seed + first + i;
-      const { question } = lesson.dialogue(new Rng(seed, 1));
-      all.push(...(await followText(teacher, lesson, question, { ...config.trajectories, seed })));
-    }
-    return all;
-  },
-});
-
-interface Collecting<T> {
-  collection: Collection<T>;
-  record(first: number, count: number): Promise<readonly T[]>;
-}
-
-/** Pictures of a chunk are drawn at once. */
-const CHUNK = 16;
-
-async function collectionsOf(
-  config: DistillConfig,
-  stage: DistillStage,
-  teacher: TeacherModel,
-  out: string,
-  data?: Data,
-): Promise<{ pictures: Collecting<ImageTrajectory>; texts: Collecting<TextTrajectory> }> {
-  const { seed, trajectories } = config;
-  const { showo } = teacher.networks.config;
-  const { pictures: count, texts, labels, block, answerTokens = 0, skipsRepetition } = trajectories;
-  const { passes, guidance } = stage;
-  const common = { folder: join(out, "trajectories"), chunk: CHUNK };
-  const origin = { teacher: teacher.hash, data: JSON.stringify(config.data), seed };
-  const record = recorders(
-    config,
-    stage,
-    teacher,
-    data ?? (await dataOf(config, teacher.networks.config.magvit.resolution)),
-  );
-  return {
-    pictures: {
-      record: record.pictures,
-      collection: {
-        ...common,
-        count,
-        origin: { ...origin, passes, guidance, labels },
-        codec: pictureCodec(showo.imageTokens, passes, showo.codebookSize),
-      },
-    },
-    texts: {
-      record: record.texts,
-      collection: {
-        ...common,
-        count: texts,
-        origin: { ...origin, block, answerTokens, skipsRepetition: `${skipsRepetition}` },
-        codec: textCodec(vocabularyOf(showo).size),
-      },
-    },
-  };
-}
-
-async function collect(
-  { pictures, texts }: Awaited<ReturnType<typeof collectionsOf>>,
-  options: CollectOptions,
-  tell: Tell,
-): Promise<void> {
-  const each = (what: "pictures" | "texts", total: number) => (done: number) =>
-    tell({ collecting: { what, done: Math.min(done * CHUNK, total), total } });
-  const progress = {
-    pictures: each("pictures", pictures.collection.count),
-    texts: each("texts", texts.collection.count),
-  };
-  await collectTrajectories(pictures.collection, pictures.record, { ...options, onProgress: progress.pictures });
-  await collectTrajectories(texts.collection, texts.record, { ...options, onProgress: progress.texts });
-}
-
-/** Trajectories for training: from files, collected first where they are missing, or from the teacher at every step. */
-async function trajectoriesOf(
-  config: DistillConfig,
-  stage: DistillStage,
-  { teacher, data, out, signal }: { teacher: TeacherModel; data: Data; out: string; signal?: AbortSignal },
-  tell: Tell,
-): Promise<TrajectorySource> {
-  const plain = (rng: Rng) => teacher.text.encode(textAt(data.plain, rng.int(data.plain.length)));
-  if (config.trajectories.from === "files") {
-    const collections = await collectionsOf(config, stage, teacher, out, data);
-    await collect(collections, { signal }, tell);
-    const { pictures, texts } = collections;
-    return fromMemory(readTrajectories(pictures.collection), readTrajectories(texts.collection), plain);
-  }
-  const record = recorders(config, stage, teacher, data, signal);
-  const anywhere = (rng: Rng, count: number) => rng.int(2 ** 24) * count;
-  return {
-    plain,
-    pictures: (rng, count) => record.pictures(anywhere(rng, count), count),
-    async texts(rng, count) {
-      const found: TextTrajectory[] = [];
-      while (found.length < count)
-        found.push(...(await record.texts(anywhere(rng, 1), 1)).slice(0, count - found.length));
-      return found;
-    },
-  };
-}
-
-const SHEET = { pictures: 12, columns: 6, size: 128 };
-
-/** Held-out prompts drawn by the student as it will be used. */
-function sampler(config: DistillConfig, teacher: TeacherModel, student: TeacherModel, { source }: Data) {
-  return async (weights: Parameters<typeof mergeLora>[0], _step: number, dir: string): Promise<void> => {
-    const { showo } = student.networks.config;
-    const plain = config.lora ? mergeLora(weights, config.lora) : weights;
-    const programs = showoPrograms(showo, (name) => plain[name], { spinning: false });
-    const rng = new Rng(1);
-    const prompts = (await source.lessons(0, SHEET.pictures, "heldout")).map((lesson) => lesson.prompt(rng));
-    const { steps: passes, guidance, topK } = config.defaults;
-    const model = await imagePredictor(programs, {
-      prompts: prompts.map((text) => teacher.text.encode(text)),
-      guidance,
-    });
-    const sample = categorical({ noise: seeded(1, "sample"), topK });
-    const canvas = blank(prompts.length, showo.imageTokens);
-    const { ids_BL } = (await finish(decodeMasked(model, canvas, { passes, sample, noise: seeded(1, "remask") })))
-      .canvas;
-    const side = gridSide(showo);
-    const pictures = [];
-    for (const i of prompts.keys()) {
-      const ids = ids_BL.slice(i * side * side, (i + 1) * side * side);
-      const [small] = postprocess(await teacher.networks.tokenizer.decode(ids, side, side));
-      pictures.push(enlarge(small, SHEET.size, SHEET.size));
-    }
-    const drawn = sheet(pictures, { columns: SHEET.columns, captions: prompts, gap: 4 });
-    await writeAtomic(join(dir, "pictures.png"), await encodePicture(drawn, "png"));
-    await programs.dispose();
-  };
-}
-
-/** Writes the student's folder: its averaged weights, everything else as its teacher's. */
-async function pack(
-  config: DistillConfig,
-  stage: DistillStage,
-  {
-    teacher,
-    student,
-    checkpoint,
-    out,
-  }: { teacher: TeacherModel; student: TeacherModel; checkpoint: string; out: string },
-): Promise<void> {
-  const file = join(out, "run", "weights.safetensors");
-  await exportWeights(checkpoint, file);
-  const weights = tensorsOf(file);
-  const magvit = tensorsOf(join(teacher.folder, "magvit.safetensors"));
-  await saveModel(join(out, "model"), {
-    config: { ...student.networks.config, model: config.name, defaults: config.defaults },
-    showo: new Map(Object.entries(config.lora ? mergeLora(weights, config.lora) : weights)),
-    magvit: new Map(Object.entries(magvit)),
-    tokenizer: JSON.parse(readFileSync(join(teacher.folder, "tokenizer.json"), "utf8")),
-    card: cardOf(config, stage, teacher),
-  });
-}
-
-/** A model card that says what the run knows; figures are added by who measures them. */
-function cardOf(config: DistillConfig, stage: DistillStage, teacher: TeacherModel): string {
-  const { rows, micro, lora, defaults, trajectories } = config;
-  const collected =
-    trajectories.from === "files"
-      ? `${trajectories.pictures} pictures and answers to ${trajectories.texts} questions`
-      : "drawn anew for every step";
-  return [
-    `# ${config.name}`,
-    "",
-    `${teacher.networks.config.model} distilled to draw in ${defaults.steps} steps and to write several tokens a pass.`,
-    "",
-    `- Trajectories: ${stage.passes} steps, guidance ${stage.guidance}, ${collected}`,
-    `- Segments: ${stage.segments} of a picture, ${stage.textSegments} of each round of a text`,
-    `- Training: ${stage.steps} steps of ${micro * rows.image} pictures and ${micro * rows.text} texts`,
-    ...(lora ? [`- Low-rank additions of rank ${lora.rank}, merged`] : []),
-    "",
-  ].join("\n");
 }

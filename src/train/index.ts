@@ -2,7 +2,7 @@
 export { type ExportOptions, exportWeights } from "./checkpoint.ts";
 export { readTrainConfig, type TrainConfig, type TrainSettings, trainConfigOf } from "./config.ts";
 export { type DetectorTraining, detectorTask, type TrainingPicture, trainingPicture } from "./detector.ts";
-export { collectStage, type DistillProgress, type DistillRunOptions, distillModel } from "./distill.ts";
+export { collectStage, type DistillRunOptions, distillModel } from "./distill.ts";
 export {
   DISTILL_PRESETS,
   type DistillConfig,
@@ -12,6 +12,7 @@ export {
   distillConfigOf,
   readDistillSettings,
 } from "./distill-config.ts";
+export type { DistillProgress } from "./distill-data.ts";
 export {
   type DistillBatch,
   type DistillLosses,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { uniformAt } from "../base/index.ts";
-import { argmax, blank, collect, decodeJacobi, type Predictor } from "../decode/index.ts";
+import { argmax, blank, canvasOf, collect, decodeJacobi, type Predictor } from "../decode/index.ts";
 import {
   collectTrajectories,
   imagePair,
@@ -63,6 +63,26 @@ test("every state and every label of a trajectory can be had from its record", a
     expect([...points.takes]).toEqual(Array.from(pair.to.ids_BL, (id) => Number(id < 0)));
     for (const [i, p] of pair.teacher_BLV.entries()) expect(points.teacher_BLV[i]).toBeCloseTo(p, 6);
   }
+});
+
+test("drawn with noise, the seed of a prompt decides, and cells are decided once all the same", async () => {
+  const same = [[1], [2]];
+  const alike: Predictor = {
+    ...teacher(1),
+    predict: async (canvas) => {
+      const one = await teacher(1).predict(canvasOf(1, N, new Int32Array(N).fill(-1)), { start: 0, end: N }, 0);
+      return Float32Array.from({ length: canvas.rows * one.length }, (_, i) => one[i % one.length]);
+    },
+  };
+  const draw = (seeds: number[]) => recordPictures(alike, same, N, { passes, labels: V, seeds });
+  const [a, b] = await draw([7, 7]);
+  expect([a.ids_L, a.decided_L]).toEqual([b.ids_L, b.decided_L]);
+  const [, other] = await draw([7, 8]);
+  expect([other.ids_L, other.decided_L]).not.toEqual([a.ids_L, a.decided_L]);
+  const counts = Array.from({ length: passes }, (_, step) => a.decided_L.filter((at) => at >= step).length);
+  // floor(9 cos(pi t / 2)) cells are open before each step.
+  expect(counts).toEqual([9, 8, 7, 6, 4, 2]);
+  expect([...a.ids_L].every((id) => id >= 0)).toBe(true);
 });
 
 test("where all open cells count, each takes the state in which it was last seen open", async () => {

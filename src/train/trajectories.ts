@@ -4,20 +4,24 @@
  */
 import { fail } from "../base/index.ts";
 import {
+  ascending,
   blank,
   type Canvas,
   canvasOf,
+  categorical,
   type DecodeState,
+  decodeMasked,
   iterates,
   type Predictor,
   probabilities,
+  seeded,
   segmentEnd,
   type Trajectory,
   UNDECIDED,
 } from "../decode/index.ts";
 import { imageTrajectory } from "./distill-trajectory.ts";
 
-/** A greedy trajectory of one picture. Cells are decided once, so every state follows from `decided_L`. */
+/** A trajectory of one picture. Cells are decided once, so every state follows from `decided_L`. */
 export interface ImageTrajectory {
   /** Text ids, without control ids. */
   readonly prompt: readonly number[];
@@ -36,6 +40,8 @@ export interface RecordOptions {
   passes: number;
   /** Ids kept of each distribution (K). */
   labels: number;
+  /** Draws as people draw, with the noise of such a seed for each prompt; without, greedily as published. */
+  seeds?: readonly number[];
   signal?: AbortSignal;
 }
 
@@ -44,17 +50,27 @@ export async function recordPictures(
   teacher: Predictor,
   prompts: readonly (readonly number[])[],
   cells: number,
-  { passes, labels, signal }: RecordOptions,
+  { passes, labels, seeds, signal }: RecordOptions,
 ): Promise<ImageTrajectory[]> {
   const kept = Math.min(labels, teacher.vocab);
   const decided = new Uint8Array(prompts.length * cells);
   const said: Label[][] = Array.from(decided, () => []);
   let ids_BL: Int32Array = new Int32Array(0);
-  for await (const state of imageTrajectory(teacher, blank(prompts.length, cells), { passes, signal })) {
+  const canvas = blank(prompts.length, cells);
+  const states = seeds
+    ? decodeMasked(teacher, canvas, {
+        passes,
+        sample: categorical({ noise: seeded(seeds, "sample") }),
+        noise: seeded(seeds, "remask"),
+        minMasked: 0,
+        signal,
+      })
+    : imageTrajectory(teacher, canvas, { passes, signal });
+  for await (const state of states) {
     for (const [cell, id] of state.seen.ids_BL.entries()) {
       if (id !== UNDECIDED) continue;
       const logits_V = state.logits_BTV.subarray(cell * teacher.vocab, (cell + 1) * teacher.vocab);
-      said[cell].push(mostLikely(probabilities(logits_V), kept));
+      said[cell].push(mostLikely(logits_V, kept));
       decided[cell] = state.pass - 1;
     }
     ids_BL = state.remasked.ids_BL;
@@ -77,14 +93,13 @@ interface Label {
   shares: number[];
 }
 
-/** The `count` largest probabilities, brought to a sum of 1. */
-function mostLikely(p_V: Float32Array, count: number): Label {
-  const limit = p_V.slice().sort()[p_V.length - count];
+/** The `count` most likely ids with their softmax among each other: the whole distribution cut off and brought to a sum of 1. */
+function mostLikely(logits_V: Float32Array, count: number): Label {
+  const limit = ascending(logits_V.slice(), logits_V.length - count);
   const ids: number[] = [];
-  for (let id = 0; id < p_V.length; id++) if (p_V[id] > limit) ids.push(id);
-  for (let id = 0; ids.length < count; id++) if (p_V[id] === limit) ids.push(id);
-  const total = ids.reduce((sum, id) => sum + p_V[id], 0);
-  return { ids, shares: ids.map((id) => p_V[id] / total) };
+  for (let id = 0; id < logits_V.length; id++) if (logits_V[id] > limit) ids.push(id);
+  for (let id = 0; ids.length < count; id++) if (logits_V[id] === limit) ids.push(id);
+  return { ids, shares: Array.from(probabilities(Float32Array.from(ids, (id) => logits_V[id]))) };
 }
 
 /** The state before step `step`. */
