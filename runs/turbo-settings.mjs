@@ -9,7 +9,7 @@ const list = (text) => text.split(",").map(Number);
 
 /**
  * Settings of the two-stage run. The environment changes them: STEPS, GUIDANCE and SEGMENTS of both stages ("500,400"),
- * PICTURES and TEXTS to follow, DATA (a domain of scenes).
+ * PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), DATA (a domain of scenes).
  */
 export function turboConfig(teacher, more = {}) {
   const [steps, guidance, segments] = [env.STEPS ?? "500,400", env.GUIDANCE ?? "1,0", env.SEGMENTS ?? "4,2"].map(list);
@@ -25,7 +25,11 @@ export function turboConfig(teacher, more = {}) {
     teacher,
     data: { scenes: env.DATA ?? "easy" },
     stages,
-    trajectories: { pictures: Number(env.PICTURES ?? 1200), texts: Number(env.TEXTS ?? 1000) },
+    trajectories: {
+      pictures: Number(env.PICTURES ?? 1200),
+      texts: Number(env.TEXTS ?? 1000),
+      noises: Number(env.NOISES ?? 1),
+    },
     ...more,
   });
 }
