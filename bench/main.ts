@@ -1,12 +1,13 @@
-/** npm run bench -- train|generate|full|code [--rounds N] [--json] [--write FILE.md]: ratios on this machine, in one run. */
+/** npm run bench -- train|generate|full|code|web [--rounds N] [--json] [--write FILE.md]: ratios on this machine, in one run. */
 import { parseArgs } from "node:util";
 import { benchCode } from "./code.ts";
 import { benchFull } from "./full.ts";
 import { benchGenerate } from "./generate.ts";
 import { circumstances, writeSection } from "./report.ts";
 import { benchTrain } from "./train.ts";
+import { benchWeb } from "./web.ts";
 
-const BENCHMARKS = { train: benchTrain, generate: benchGenerate, full: benchFull, code: benchCode };
+const BENCHMARKS = { train: benchTrain, generate: benchGenerate, full: benchFull, code: benchCode, web: benchWeb };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

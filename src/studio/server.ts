@@ -37,11 +37,12 @@ export async function startStudio({ port = STUDIO_PORT, page, runs, ...options }
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, "127.0.0.1", resolve);
-  }).catch((cause: NodeJS.ErrnoException) =>
+  }).catch(async (cause: NodeJS.ErrnoException) => {
+    await service.close();
     fail(cause.code === "EADDRINUSE" ? "the port is taken" : "cannot listen there", {
       ...{ where: `127.0.0.1:${port}`, got: cause.message, hint: "Choose another with --port.", cause },
-    }),
-  );
+    });
+  });
   // What goes wrong there is said to who asks a model.
   service.start().catch(() => {});
   return {

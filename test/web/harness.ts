@@ -32,7 +32,12 @@ export function buildPage(): void {
   const sources = Math.max(...["studio", "dist", "weights/show-o-mini"].map((path) => changed(join(root, path))));
   if (existsSync(index) && statSync(index).mtimeMs > sources) return;
   const vite = join(root, "node_modules/vite/bin/vite.js");
-  const { status, stderr } = spawnSync(process.execPath, [vite, "build", "studio"], { cwd: root, encoding: "utf8" });
+  const env = { ...process.env, NODE_ENV: "production" };
+  const { status, stderr } = spawnSync(process.execPath, [vite, "build", "studio"], {
+    cwd: root,
+    env,
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`the studio does not build\n${stderr}`);
 }
 

@@ -72,7 +72,7 @@ for (const size of ["desktop", "phone"] as const)
     if (size === "phone") await page.getByText("Settings", { exact: true }).click();
     await slide(page, "Pictures", 2);
     await slide(page, "Steps", 3);
-    await page.getByLabel("Seed").fill("11");
+    await page.getByLabel("Seed", { exact: true }).fill("11");
     expect(await page.getByRole("button", { name: "Keep this seed" }).getAttribute("aria-pressed")).toBe("true");
     await press(page, "Draw");
     await page.getByText("steps a second").waitFor();

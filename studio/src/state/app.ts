@@ -1,6 +1,6 @@
 /** What the whole page shares: which view, which engine, how to draw, what happened. */
 import { capabilities, serverEngine } from "../engine/server.ts";
-import type { Engine, PictureSettings } from "../engine/types.ts";
+import type { Engine, ModelInfo, PictureSettings } from "../engine/types.ts";
 import { createStore, keptStore } from "./store.ts";
 
 export const VIEWS = ["Draw", "Edit", "Describe", "Compare", "Gallery", "Training", "Results"] as const;
@@ -36,6 +36,8 @@ export function toast(text: string): void {
 
 export const settings = keptStore("fewstep-settings", {
   prompt: "a photo of four cars",
+  /** Default: the first that there is. */
+  model: "",
   steps: 16,
   guidance: 1,
   temperature: 1,
@@ -107,6 +109,13 @@ export async function runIn(place: Place): Promise<void> {
     if (mine === turn)
       engine.set({ loading: undefined, error: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** The model that was chosen, or the first one. */
+export function useModel(): ModelInfo | undefined {
+  const models = engine.use().ready?.models ?? [];
+  const { model } = settings.use();
+  return models.find(({ id }) => id === model) ?? models[0];
 }
 
 export function choosePlace(place: Place): void {

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import type { Pass, TextOutcome } from "../engine/types.ts";
 import { Segments, Slider, Title, Warnings } from "../parts/fields.tsx";
 import { PictureInput } from "../parts/picture-input.tsx";
-import { engine, say } from "../state/app.ts";
+import { engine, say, useModel } from "../state/app.ts";
 import { isAbort, messageOf, usePicture } from "../state/drawing.ts";
 
 interface Reading {
@@ -16,6 +16,7 @@ interface Reading {
 export function Describe() {
   const [picture, setPicture] = usePicture();
   const { ready } = engine.use();
+  const model = useModel();
   const [question, setQuestion] = useState("");
   const [decoding, setDecoding] = useState<"jacobi" | "ar">("jacobi");
   const [block, setBlock] = useState(16);
@@ -24,12 +25,12 @@ export function Describe() {
   useEffect(() => () => running.current?.abort(), []);
 
   async function read() {
-    if (!ready || !picture) return;
+    if (!ready || !model || !picture) return;
     running.current?.abort();
     const { signal } = (running.current = new AbortController());
     setReading({ busy: true, passes: [], error: "" });
     try {
-      const request = { model: ready.models[0].id, image: picture, question, decoding, block };
+      const request = { model: model.id, image: picture, question, decoding, block };
       const add = (pass: Pass) => !signal.aborted && setReading((now) => ({ ...now, passes: [...now.passes, pass] }));
       const outcome = await ready.describe(request, add, signal);
       if (signal.aborted) return;
@@ -61,7 +62,7 @@ export function Describe() {
             id="question"
             className="input"
             value={question}
-            placeholder={ready?.models[0]?.question ?? "describe the picture."}
+            placeholder={model?.question ?? "describe the picture."}
             onChange={(event) => setQuestion(event.target.value)}
           />
         </div>

@@ -7,7 +7,7 @@ import { Legend, LOOKS, type Look } from "../parts/picture.tsx";
 import { Scrubber, useScrub } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
-import { engine, nextSeed, settings } from "../state/app.ts";
+import { engine, nextSeed, settings, useModel } from "../state/app.ts";
 import type { useDrawing } from "../state/drawing.ts";
 
 const IDEAS = ["two red cars", "a photo of three cats", "a cake", "a dog left of a chair", "four clocks at night"];
@@ -20,7 +20,7 @@ export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const result = useRef<HTMLElement>(null);
   const total = drawing.request ? (drawing.steps[0]?.total ?? drawing.request.steps) : now.steps;
   const models = ready?.models ?? [];
-  const how = { ...now, model: models[0]?.id ?? "" };
+  const how = { ...now, model: useModel()?.id ?? "" };
 
   const start = () => {
     const { locked: _, ...rest } = settings.get();

@@ -10,7 +10,7 @@ import { PictureInput, useUrl } from "../parts/picture-input.tsx";
 import { Scrubber, useScrub } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
-import { engine, nextSeed, settings } from "../state/app.ts";
+import { engine, nextSeed, settings, useModel } from "../state/app.ts";
 import { type useDrawing, usePicture } from "../state/drawing.ts";
 import { bytesOf, settingsIn } from "../state/files.ts";
 
@@ -32,7 +32,7 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const url = useUrl(square?.bytes);
   const [at, choose] = useScrub(drawing.steps.length);
   const result = useRef<HTMLElement>(null);
-  const model = ready?.models[0];
+  const model = useModel();
   const side = model?.grid ?? 8;
 
   useEffect(() => {
