@@ -6,6 +6,9 @@ import { afterAll, beforeAll } from "vitest";
 import { type LogEntry, type Server, type ServerOptions, startServer } from "../src/serve/index.ts";
 import { saveTinyModel } from "./tiny-model.ts";
 
+/** What is waited for comes; how soon is the machine's affair. */
+export const PATIENT = { timeout: 30_000 };
+
 export interface TinyServer {
   readonly url: string;
   readonly server: Server;

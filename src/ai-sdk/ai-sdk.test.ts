@@ -2,7 +2,7 @@
 import * as ai7 from "ai";
 import * as ai6 from "ai6";
 import { afterAll, expect, test } from "vitest";
-import { tinyServer } from "../../test/server.ts";
+import { PATIENT, tinyServer } from "../../test/server.ts";
 import { encodePicture, picture, readPicture } from "../image/index.ts";
 import { createFewstep } from "./index.ts";
 import { sseData } from "./sse-data.ts";
@@ -104,7 +104,7 @@ test.each(VERSIONS)(
     const asked = generateImage({ model: remote().image("tiny"), prompt: "x", n: 8, providerOptions, abortSignal });
     setTimeout(() => controller.abort(), 50);
     await expect(asked).rejects.toThrow(/abort/i);
-    await expect.poll(() => tiny.metric("fewstep_running")).toBe(0);
+    await expect.poll(() => tiny.metric("fewstep_running"), PATIENT).toBe(0);
   },
 );
 

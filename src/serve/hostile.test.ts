@@ -84,7 +84,8 @@ test("every field of every request refuses wrong types, by name", { timeout: 120
     properties?: Record<string, Schema>;
     const?: unknown;
   };
-  const document = await (await fetch(`${tiny.url}/openapi.json`)).json();
+  type Document = { paths: Record<string, { post: { requestBody: { content: Record<string, { schema: Schema }> } } }> };
+  const document = (await (await fetch(`${tiny.url}/openapi.json`)).json()) as Document;
   const schemaOf = (path: string): Schema => document.paths[path].post.requestBody.content["application/json"].schema;
   const image = `data:image/png;base64,${Buffer.from(await encodePicture(picture(8, 8))).toString("base64")}`;
   const job = (task: string) => schemaOf("/api/jobs").oneOf?.find((one) => one.properties?.task.const === task);

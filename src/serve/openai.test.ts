@@ -3,6 +3,7 @@ import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { encodePicture, type Picture, picture, readPicture, readPngText } from "../image/index.ts";
 import { type Server, startServer } from "./index.ts";
+import { Capabilities } from "./protocol.ts";
 
 let server: Server;
 let client: OpenAI;
@@ -49,8 +50,8 @@ test("generate: pictures that carry their settings, the same for the same seed",
     guidance: 0,
   });
   expect(await readPicture(file)).toMatchObject({ width: 256, height: 256 });
-  const { models } = await (await fetch(`${server.url}/api/capabilities`)).json();
-  const output_tokens = 2 * models[0].grid ** 2;
+  const { models } = Capabilities.parse(await (await fetch(`${server.url}/api/capabilities`)).json());
+  const output_tokens = 2 * (models[0].grid ?? 0) ** 2;
   expect(made).toMatchObject({ size: "256x256", output_format: "png", usage: { output_tokens } });
   expect(made._request_id).toMatch(/^[0-9a-f-]{36}$/);
 });

@@ -53,9 +53,17 @@ test("listening beyond this machine needs a key", async () => {
   await expect(startServer({ models: ["no-such-model"], port: 0 })).rejects.toThrow(/there is no model/);
 });
 
+type Content = {
+  content: Record<string, { schema: { required: string[]; properties: Record<string, { required?: string[] }> } }>;
+};
+type Operation = { requestBody: Content; responses: Record<string, Content> };
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+}
+
 test("the OpenAPI document describes every route and the shape of errors", async () => {
-  const document = await (await ask(createService(), "/openapi.json")).json();
-  const described = Object.entries(document.paths as Record<string, object>).flatMap(([path, methods]) =>
+  const document = (await (await ask(createService(), "/openapi.json")).json()) as Document;
+  const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`),
   );
   expect(described.sort()).toEqual(ROUTES.map(({ method, path }) => `${method} ${path.replace(":id", "{id}")}`).sort());

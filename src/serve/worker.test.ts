@@ -1,6 +1,6 @@
 /** Requests on their way through queue, batches and the process of a model: jobs, crashes, cancelling, limits. */
 import { expect, test } from "vitest";
-import { tinyServer } from "../../test/server.ts";
+import { PATIENT, tinyServer } from "../../test/server.ts";
 import { Job, JobEvent } from "./protocol.ts";
 
 const tiny = tinyServer({ limits: { queue: 8, steps: 1000, patience: 3 } });
@@ -91,7 +91,7 @@ test("cancelling ends a running job before its next step and a waiting one at on
   await cancel(first);
   const seen = await events(first);
   expect(seen.at(-1)?.event.type).toBe("cancelled");
-  await expect.poll(running).toBe(0);
+  await expect.poll(running, PATIENT).toBe(0);
   expect(seen.length).toBeLessThan(500);
   expect(await show(first)).toMatchObject({ status: "cancelled" });
 });
@@ -106,7 +106,7 @@ test("requests with the same settings share a batch and get what they would get 
   await events(blocker, 0, ({ type }) => type === "step");
   const before = await tiny.metric("fewstep_batch_requests_count");
   const waiting = [ask(11), ask(12)];
-  await expect.poll(() => tiny.metric("fewstep_queue_waiting")).toBe(2);
+  await expect.poll(() => tiny.metric("fewstep_queue_waiting"), PATIENT).toBe(2);
   await cancel(blocker);
   expect(await pictures(waiting)).toEqual([...alone, ...other]);
   expect((await tiny.metric("fewstep_batch_requests_count")) - before).toBe(1);
@@ -124,7 +124,7 @@ test("a full queue says when to come again; a client has half of it", async () =
   expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
   expect(await refused.json()).toMatchObject({ error: { code: "rate_limit_exceeded", type: "rate_limit_error" } });
   for (const job of [blocker, ...waiting]) await cancel(job);
-  await expect.poll(running).toBe(0);
+  await expect.poll(running, PATIENT).toBe(0);
 });
 
 test("a killed process loses its running requests alone, and starts again", async () => {
@@ -154,7 +154,7 @@ test("unloading ends the process; the next request starts another", async () => 
   const before = lastPid();
   expect((await tiny.post("/api/models/tiny/unload", {})).status).toBe(200);
   expect((await fetch(`${tiny.url}/ready`)).status).toBe(503);
-  await expect.poll(() => alive(before)).toBe(false);
+  await expect.poll(() => alive(before), PATIENT).toBe(false);
   expect((await tiny.post("/v1/images/generations", { prompt: "a red car", steps: 1 })).status).toBe(200);
   expect(lastPid()).not.toBe(before);
   expect((await fetch(`${tiny.url}/ready`)).status).toBe(200);
@@ -173,10 +173,10 @@ test("a client that leaves without a stream stops its work too", async () => {
   const body = JSON.stringify({ prompt: "a red car", steps: 1000, seed: 1 });
   const init = { method: "POST", headers: { "content-type": "application/json" }, body, signal: controller.signal };
   const asked = fetch(`${tiny.url}/v1/images/generations`, init).catch((error) => error.name);
-  await expect.poll(running).toBe(1);
+  await expect.poll(running, PATIENT).toBe(1);
   controller.abort();
   expect(await asked).toBe("AbortError");
-  await expect.poll(running).toBe(0);
+  await expect.poll(running, PATIENT).toBe(0);
   expect(tiny.log.findLast(({ event }) => event === "work")).toMatchObject({ outcome: "cancelled" });
 });
 
@@ -188,6 +188,6 @@ test("closing lets running work end, takes nothing new, and leaves no process", 
   const closed = tiny.server.close(60);
   expect((await watched).at(-1)?.event.type).toBe("done");
   await closed;
-  await expect.poll(() => alive(pid)).toBe(false);
+  await expect.poll(() => alive(pid), PATIENT).toBe(false);
   await expect(fetch(`${tiny.url}/health`)).rejects.toThrow();
 });
