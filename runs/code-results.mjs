@@ -30,7 +30,10 @@ const common = { images: Number(images), batchSize: Number(batch), seed, judge, 
 const rows = [];
 for (let draftScales = scales; draftScales >= 0; draftScales--)
   for (const pair of String(draftScales) in model.config.pairs ? ["free", "specialised"] : ["free"]) {
-    const figures = await evaluateCode(model, { ...common, draftScales, pair });
+    // Anew for each row, which shall not count networks and buffers of the one before it.
+    const fresh = await loadLabelModel(folder, { host: "inline", threads });
+    const figures = await evaluateCode(fresh, { ...common, draftScales, pair });
+    await fresh.dispose();
     rows.push({ ...figures, pair });
     console.error(
       draftScales,

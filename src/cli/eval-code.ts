@@ -52,25 +52,32 @@ async function measure(options: Options, io: Io): Promise<void> {
     if (!(Number.isInteger(value) && value >= 2))
       fail(`bad number of ${name}`, { where: `--${name}`, expected: "a whole number of at least 2", got: `${value}` });
   const detector = await loadDetector();
+  const judge = detectorJudge(detector);
   // In this thread, where the memory of the process can be seen between scales.
-  const model = await loadLabelModel(options.model, { threads, host: "inline", signal: io.signal });
+  const open = () => loadLabelModel(options.model, { threads, host: "inline", signal: io.signal });
   const bar = progressBar(io, "pictures");
   try {
-    const judge = detectorJudge(detector);
+    const { config, dispose } = await open();
+    await dispose();
     const real = await looksAtScenes(judge, images, seed, detector.config.resolution);
-    const plans = plansOf(options, model.config, model.tokenizer.config.sides.length);
+    const plans = plansOf(options, config, config.tokenizer.config.sides.length);
     const rows: (CodeFigures & { pair: string })[] = [];
     for (const [i, { name, ...plan }] of plans.entries()) {
       const onProgress = (done: number) => bar.show(i * images + done, plans.length * images);
       const how = { images, seed, batchSize, guidance, topK, topP, judge, real, signal: io.signal, onProgress };
-      rows.push({ ...(await evaluateCode(model, { ...plan, ...how })), pair: name });
+      // A row shall not count networks and buffers of the one before it.
+      const model = await open();
+      try {
+        rows.push({ ...(await evaluateCode(model, { ...plan, ...how })), pair: name });
+      } finally {
+        await model.dispose();
+      }
     }
     bar.clear();
     const report = { model: options.model, seed, rows, ...circumstances() };
     await io.out(options.json ? `${JSON.stringify(report)}\n` : `${rows.map(lineOf).join("\n")}\n`);
   } finally {
     bar.clear();
-    await model.dispose();
     await detector.dispose();
   }
 }
