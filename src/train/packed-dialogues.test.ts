@@ -1,27 +1,13 @@
 /** Packed dialogues cost what separate rows cost: the same loss, the same gradients. */
 import { expect, test } from "vitest";
+import { goldenShowo as config } from "../../test/golden-config.ts";
 import { readSafetensors } from "../files/index.ts";
 import { Graph, gradients } from "../graph/index.ts";
-import { imageToTextRow, type ShowoConfig } from "../models/showo/index.ts";
+import { imageToTextRow } from "../models/showo/index.ts";
 import { compile } from "../runtime/index.ts";
 import { packedDialoguesLoss, packedFeeds } from "./packed-dialogues.ts";
 import { pretrainFeeds, pretrainLosses } from "./pretrain-losses.ts";
 
-const config: ShowoConfig = {
-  model: "showo",
-  hiddenSize: 64,
-  layers: 3,
-  heads: 4,
-  mlpSize: 256,
-  rotaryFraction: 0.5,
-  ropeTheta: 10000,
-  normEps: 1e-5,
-  llmVocabSize: 100,
-  endOfText: 93,
-  codebookSize: 64,
-  imageTokens: 16,
-  maxTextTokens: 10,
-};
 const state = readSafetensors(new URL("../../test/golden-data/show-o/weights.safetensors", import.meta.url).pathname);
 const WEIGHT = "showo.model.layers.1.self_attn.k_proj.weight";
 

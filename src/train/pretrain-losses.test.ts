@@ -1,27 +1,13 @@
 /** Masking and pretraining losses against recorded values. */
 import { expect, test } from "vitest";
+import { goldenShowo as config } from "../../test/golden-config.ts";
 import { f32, type NdArray } from "../base/index.ts";
 import { readSafetensors } from "../files/index.ts";
 import { Graph } from "../graph/index.ts";
-import { codesOf, type ShowoConfig, type TrainingRow } from "../models/showo/index.ts";
+import { codesOf, type TrainingRow } from "../models/showo/index.ts";
 import { compile } from "../runtime/index.ts";
 import { maskForTraining, pretrainFeeds, pretrainLosses, targetsOf } from "./pretrain-losses.ts";
 
-const config: ShowoConfig = {
-  model: "showo",
-  hiddenSize: 64,
-  layers: 3,
-  heads: 4,
-  mlpSize: 256,
-  rotaryFraction: 0.5,
-  ropeTheta: 10000,
-  normEps: 1e-5,
-  llmVocabSize: 100,
-  endOfText: 93,
-  codebookSize: 64,
-  imageTokens: 16,
-  maxTextTokens: 10,
-};
 const read = (file: string) =>
   readSafetensors(new URL(`../../test/golden-data/show-o/${file}`, import.meta.url).pathname);
 const cases = read("cases_training.safetensors");

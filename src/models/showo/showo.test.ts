@@ -1,26 +1,11 @@
 /** Show-o against recorded reference values, and every saving of inference against the plain full forward. */
 import { expect, test } from "vitest";
+import { goldenShowo as config } from "../../../test/golden-config.ts";
 import { f32, i64, type NdArray } from "../../base/index.ts";
 import { argmax, blank, collect, decodeJacobi, decodeMasked } from "../../decode/index.ts";
 import { readSafetensors } from "../../files/index.ts";
-import type { ShowoConfig } from "./config.ts";
 import * as showo from "./index.ts";
 
-const config: ShowoConfig = {
-  model: "showo",
-  hiddenSize: 64,
-  layers: 3,
-  heads: 4,
-  mlpSize: 256,
-  rotaryFraction: 0.5,
-  ropeTheta: 10000,
-  normEps: 1e-5,
-  llmVocabSize: 100,
-  endOfText: 93,
-  codebookSize: 64,
-  imageTokens: 16,
-  maxTextTokens: 10,
-};
 const vocabulary = showo.vocabularyOf(config);
 const read = (file: string) =>
   readSafetensors(new URL(`../../../test/golden-data/show-o/${file}`, import.meta.url).pathname);
