@@ -12,6 +12,7 @@ import {
   distillFeeds,
   distillLosses,
 } from "./distill-losses.ts";
+import type { ImagePair } from "./distill-trajectory.ts";
 import { initialise } from "./init.ts";
 
 const config: ShowoConfig = {
@@ -38,7 +39,7 @@ const settings: DistillSettings = {
   weights: { imageConsistency: 0.5, textRegularisation: 10, text: 0.5, lm: 0.1 },
 };
 const uniform = (rows: number) => new Float32Array(rows * 4 * 4).fill(0.25);
-const batch: DistillBatch = {
+const batch: DistillBatch & { image: ImagePair } = {
   prompts: [[1, 2], [3]],
   image: {
     from: canvasOf(2, 4, Int32Array.of(0, -1, -1, 2, -1, -1, -1, -1)),
