@@ -7,8 +7,11 @@ import { join } from "node:path";
 import { f32, i64, type NdArray, nd, Rng } from "../base/index.ts";
 import { type Safetensors, writeAtomic } from "../files/index.ts";
 import {
+  add,
+  conv2d,
   dequantizeLinear,
   Graph,
+  mul,
   type Node,
   neg,
   qlinearConv,
@@ -131,17 +134,26 @@ async function measure(
   places: Readonly<Record<string, ExternalData>>,
   threads?: number,
 ): Promise<{ ranges: Map<Node, ConvRange>; pictures: Float32Array[] }> {
-  const whole = (x: Tensor) => reduceMax(x, [0, 1, 2, 3]);
-  for (const [i, { inputs, outputs }] of convs.entries())
-    for (const [name, x] of [
-      ["input", inputs[0]!],
-      ["output", outputs[0]],
-    ] as const) {
-      plain.output(`${name} high ${i}`, whole(x));
-      plain.output(`${name} low ${i}`, whole(neg(x)));
-    }
+  const probe = copyGraph(
+    plain,
+    (graph, { name, shape }) => graph.param(name, shape as number[]),
+    new Set(convs),
+    (node, x, graph) => {
+      const i = convs.indexOf(node);
+      const watch = (name: string, tensor: Tensor): Tensor => {
+        const [high, low] = [tensor, neg(tensor)].map((t) => reduceMax(t, [0, 1, 2, 3]));
+        graph.output(`${name} high ${i}`, high);
+        graph.output(`${name} low ${i}`, low);
+        // What comes next waits for the measure, or all that is measured would stay in memory to the end.
+        return add(tensor, mul(add(high, low), 0));
+      };
+      const [weight, bias] = node.inputs.slice(1).map((t) => graph.param(t!.name, t!.shape as number[]));
+      const spatial = { strides: intsOf(node, "strides"), pads: intsOf(node, "pads") };
+      return watch("output", conv2d(watch("input", x), weight, bias, spatial));
+    },
+  );
   const path = join(folder, PROBE);
-  await writeAtomic(path, writeOnnx(plain, { weights: (name) => places[name] }));
+  await writeAtomic(path, writeOnnx(probe, { weights: (name) => places[name] }));
   const program = await compile(path, { threads, spinning: false });
   const nothing = (): Range => ({ low: 0, high: 0 });
   const ranges = new Map<Node, ConvRange>(convs.map((node) => [node, { input: nothing(), output: nothing() }]));
@@ -161,69 +173,90 @@ async function measure(
   return { ranges, pictures };
 }
 
-/** The graph again, some of its convolutions on 8 bits, and everything that it stores. */
+/** Makes the output of a convolution anew from its copied input. */
+type Replace = (node: Node, x: Tensor, graph: Graph) => Tensor;
+
+/** The graph again up to its output, some of its convolutions replaced. `keep` makes a parameter. */
+function copyGraph(
+  plain: Graph,
+  keep: (graph: Graph, tensor: Tensor) => Tensor,
+  chosen: ReadonlySet<Node>,
+  replace: Replace,
+): Graph {
+  const graph = new Graph();
+  const copies = new Map<Tensor, Tensor>();
+  for (const [name, tensor] of plain.inputs) copies.set(tensor, graph.input(name, tensor.dtype, tensor.shape));
+  const copyOf = (tensor: Tensor): Tensor => {
+    const known = copies.get(tensor);
+    if (known) return known;
+    const constant = plain.constants.get(tensor);
+    const made = constant ? graph.constant(constant) : keep(graph, tensor);
+    copies.set(tensor, made);
+    return made;
+  };
+  const out = plain.outputs.get("out")!;
+  for (const node of plain.reachable([out])) {
+    if (chosen.has(node)) {
+      copies.set(node.outputs[0], replace(node, copyOf(node.inputs[0]!), graph));
+      continue;
+    }
+    const inputs = node.inputs.map((input) => input && copyOf(input));
+    const types = node.outputs.map(({ dtype, shape }) => ({ dtype, shape }));
+    const made = graph.scope(node.layer, () => graph.append(node.op, inputs, node.attributes, types));
+    for (const [i, tensor] of node.outputs.entries()) copies.set(tensor, made[i]);
+  }
+  graph.output("out", copyOf(out));
+  return graph;
+}
+
+const intsOf = (node: Node, name: string): number[] => (node.attributes[name] as { ints: number[] }).ints;
+
+/** The graph with some of its convolutions on 8 bits, and everything that it stores. */
 function roundConvs(
   plain: Graph,
   chosen: ReadonlySet<Node>,
   ranges: ReadonlyMap<Node, ConvRange>,
   weights: Safetensors,
 ): { graph: Graph; stored: Map<string, NdArray> } {
-  const graph = new Graph();
   const stored = new Map<string, NdArray>();
-  const copies = new Map<Tensor, Tensor>();
   const quantized = new Map<Tensor, Tensor>();
-  for (const [name, tensor] of plain.inputs) copies.set(tensor, graph.input(name, tensor.dtype, tensor.shape));
-  const copyOf = (tensor: Tensor): Tensor => {
-    const known = copies.get(tensor);
-    if (known) return known;
-    const constant = plain.constants.get(tensor);
-    const made = constant ? graph.constant(constant) : keep(tensor.name, weights.float32(tensor.name));
-    copies.set(tensor, made);
-    return made;
-  };
-  const keep = (name: string, array: NdArray): Tensor => {
+  const store = (graph: Graph, name: string, array: NdArray): Tensor => {
     stored.set(name, array);
     return graph.param(name, array.shape, { constant: 0 }, array.dtype);
   };
-  const out = plain.outputs.get("out")!;
-  for (const node of plain.reachable([out])) {
-    if (!chosen.has(node)) {
-      const inputs = node.inputs.map((input) => input && copyOf(input));
-      const types = node.outputs.map(({ dtype, shape }) => ({ dtype, shape }));
-      const made = graph.scope(node.layer, () => graph.append(node.op, inputs, node.attributes, types));
-      for (const [i, tensor] of node.outputs.entries()) copies.set(tensor, made[i]);
-      continue;
-    }
-    const [x, weight, bias] = node.inputs as Tensor[];
-    const { input, output } = ranges.get(node)!;
-    const scale = { x: scaleOf(input), y: scaleOf(output) };
-    const scalars = (of: { scale: number; zero: number }) =>
-      [graph.constant(f32([], [of.scale])), graph.constant(nd("uint8", [], Uint8Array.of(of.zero)))] as const;
-    const [xScale, xZero] = scalars(scale.x);
-    const [yScale, yZero] = scalars(scale.y);
-    const rounded = roundWeights(weights.float32(weight.name), weights.float32(bias.name), scale.x.scale);
-    const base = weight.name.replace(/\.weight$/, "");
-    const small = quantized.get(x) ?? quantizeLinear(copyOf(x), xScale, xZero);
-    quantized.set(x, small);
-    const [strides, pads] = ["strides", "pads"].map((name) => (node.attributes[name] as { ints: number[] }).ints);
-    const y = qlinearConv(
-      [
-        small,
-        xScale,
-        xZero,
-        keep(weight.name, rounded.weight),
-        keep(`${base}.scales`, rounded.scales),
-        graph.constant(nd("int8", rounded.scales.shape)),
-        yScale,
-        yZero,
-        keep(bias.name, rounded.bias),
-      ],
-      strides,
-      pads,
-    );
-    copies.set(node.outputs[0], dequantizeLinear(y, yScale, yZero));
-  }
-  graph.output("out", copyOf(out));
+  const graph = copyGraph(
+    plain,
+    (graph, { name }) => store(graph, name, weights.float32(name)),
+    chosen,
+    (node, x, graph) => {
+      const [, weight, bias] = node.inputs as Tensor[];
+      const { input, output } = ranges.get(node)!;
+      const scale = { x: scaleOf(input), y: scaleOf(output) };
+      const scalars = (of: { scale: number; zero: number }) =>
+        [graph.constant(f32([], [of.scale])), graph.constant(nd("uint8", [], Uint8Array.of(of.zero)))] as const;
+      const [xScale, xZero] = scalars(scale.x);
+      const [yScale, yZero] = scalars(scale.y);
+      const rounded = roundWeights(weights.float32(weight.name), weights.float32(bias.name), scale.x.scale);
+      const small = quantized.get(x) ?? quantizeLinear(x, xScale, xZero);
+      quantized.set(x, small);
+      const y = qlinearConv(
+        [
+          small,
+          xScale,
+          xZero,
+          store(graph, weight.name, rounded.weight),
+          store(graph, weight.name.replace(/\.weight$/, ".scales"), rounded.scales),
+          graph.constant(nd("int8", rounded.scales.shape)),
+          yScale,
+          yZero,
+          store(graph, bias.name, rounded.bias),
+        ],
+        intsOf(node, "strides"),
+        intsOf(node, "pads"),
+      );
+      return dequantizeLinear(y, yScale, yZero);
+    },
+  );
   return { graph, stored };
 }
 
