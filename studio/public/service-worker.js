@@ -38,13 +38,14 @@ async function answer(request) {
   }
 }
 
-/** What the page had loaded before this worker was there. */
-self.addEventListener("message", ({ data }) => {
-  const missing = async () => {
+/** Keeps the files that the page names, and answers when they are kept. */
+self.addEventListener("message", (event) => {
+  const keep = async () => {
     const cache = await caches.open(CACHE);
-    for (const url of data) if (isOurs({ method: "GET", url }) && !(await cache.match(url))) await cache.add(url);
+    for (const url of event.data) if (isOurs({ method: "GET", url }) && !(await cache.match(url))) await cache.add(url);
+    event.source.postMessage("kept");
   };
-  missing().catch(() => {});
+  event.waitUntil(keep().catch(() => {}));
 });
 
 self.addEventListener("fetch", (event) => {

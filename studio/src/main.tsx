@@ -17,10 +17,8 @@ async function isolate(): Promise<void> {
     serviceWorker.addEventListener("controllerchange", resolve, { once: true });
   });
   await serviceWorker.register("./service-worker.js");
-  const { active } = await serviceWorker.ready;
+  await serviceWorker.ready;
   await controlled;
-  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-  active?.postMessage([location.href.replace(/[?#].*/, ""), ...loaded]);
   if (late || crossOriginIsolated || sessionStorage.getItem("fewstep-isolated")) return;
   sessionStorage.setItem("fewstep-isolated", "tried");
   location.reload();

@@ -61,6 +61,7 @@ test("the same seeds give the same tokens as in Node, with threads and without a
   await inPage(await launch(), "?device=cpu", async (page) => {
     // The server sends no headers for that: the page sees to it.
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+    await page.getByText("works without a network").waitFor({ timeout: LONG });
     await page.context().setOffline(true);
     expect(await tokensIn(page)).toEqual({ tokens: expected, device: "cpu" });
     await page.reload();

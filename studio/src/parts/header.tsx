@@ -68,19 +68,18 @@ function ThemeButton() {
 
 /** Where the model runs, and how far its loading is. */
 export function Runs() {
-  const { place, hasServer, loading, ready, error } = engine.use();
+  const { place, hasServer, loading, ready, error, kept } = engine.use();
   return (
     <div className="mx-auto flex max-w-6xl flex-wrap items-center gap-x-4 gap-y-2 px-4 pt-4 text-sm text-soft">
-      <Segments
-        label="Runs in"
-        hidden={false}
-        value={place}
-        options={hasServer ? ["browser", "server"] : ["browser"]}
-        onChange={choosePlace}
-      />
+      {hasServer ? (
+        <Segments label="Runs in" hidden={false} value={place} options={["browser", "server"]} onChange={choosePlace} />
+      ) : (
+        <span className="font-medium text-ink">Runs in this browser</span>
+      )}
       {ready && (
         <span>
           {ready.models.map(({ id }) => id).join(", ")} on {ready.device}
+          {kept && place === "browser" && "; works without a network"}
         </span>
       )}
       {loading !== undefined && !error && (

@@ -19,6 +19,7 @@ export const app = createStore({
 
 export function show(view: View, picture?: Uint8Array<ArrayBuffer>): void {
   if (location.hash !== `#${view.toLowerCase()}`) history.pushState(undefined, "", `#${view.toLowerCase()}`);
+  if (app.get().view !== view) scrollTo(0, 0);
   app.set(picture ? { view, picture } : { view });
 }
 addEventListener("popstate", () => app.set({ view: viewOf(location.hash) }));
@@ -80,6 +81,8 @@ export const engine = createStore({
   loading: 0 as number | undefined,
   ready: undefined as Engine | undefined,
   error: "",
+  /** Whether the page works without a network. */
+  kept: false,
 });
 
 /** Looks for a server, then starts where the person last was. */
@@ -104,6 +107,7 @@ export async function runIn(place: Place): Promise<void> {
     const ready = await make();
     if (mine !== turn) return void ready.close();
     engine.set({ ready, loading: undefined });
+    if (place === "browser") void keepFiles(ready.device);
     say(`The model is ready in the ${place}.`);
   } catch (error) {
     if (mine === turn)
@@ -116,6 +120,21 @@ export function useModel(): ModelInfo | undefined {
   const models = engine.use().ready?.models ?? [];
   const { model } = settings.use();
   return models.find(({ id }) => id === model) ?? models[0];
+}
+
+/** Asks the worker of the page to keep its files; those of the other device stay away. */
+async function keepFiles(device: string): Promise<void> {
+  const { serviceWorker } = navigator;
+  if (!serviceWorker?.controller) return;
+  const page = location.href.replace(/[?#].*/, "");
+  const files: string[] = await fetch("files.json").then(
+    (response) => response.json(),
+    () => [],
+  );
+  const other = device === "WebGPU" ? /ort\.wasm|threaded-/ : /ort\.webgpu|asyncify/;
+  serviceWorker.addEventListener("message", () => engine.set({ kept: true }), { once: true });
+  const needed = ["./", "icon.svg", "files.json", "manifest.webmanifest", ...files.filter((name) => !other.test(name))];
+  serviceWorker.controller.postMessage(needed.map((name) => new URL(name, page).href));
 }
 
 export function choosePlace(place: Place): void {

@@ -91,7 +91,15 @@ export function Compare() {
               <Title>{i === 0 ? "A" : "B"}</Title>
               {drawing.request && <Sheet {...{ drawing, look }} at={Math.min(at, steps.length)} />}
               <Took drawing={drawing} />
-              <HowFields how={{ ...first, ...hows[i] }} models={models} onChange={(more) => change(i, more)} />
+              <details open>
+                <summary className="label py-1">
+                  Settings:{" "}
+                  {[...new Set([hows[i].model, `${hows[i].steps ?? first.steps} steps`])].filter(Boolean).join(", ")}
+                </summary>
+                <div className="pt-3">
+                  <HowFields how={{ ...first, ...hows[i] }} models={models} onChange={(more) => change(i, more)} />
+                </div>
+              </details>
               <Warnings error={drawing.error} warnings={drawing.outcome?.warnings} />
             </section>
           );
