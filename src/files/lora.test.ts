@@ -49,7 +49,8 @@ test("rank-stabilised adapters divide by the root of the rank", async () => {
 });
 
 test("what cannot be merged is refused by name", async () => {
-  const read = async (tensors: Record<string, NdArray>, settings?: object) => readLora(await adapter(tensors, settings));
+  const read = async (tensors: Record<string, NdArray>, settings?: object) =>
+    readLora(await adapter(tensors, settings));
   await expect(read({ ...pair, "x.bias": f32([1], [1]) })).rejects.toThrow(/got +"x\.bias"/);
   await expect(read({ [A]: pair[A] })).rejects.toMatchObject({ code: "NOT_FOUND" });
   await expect(read({ ...pair, [B]: f32([2, 2], [1, 2, 3, 4]) })).rejects.toThrow(/\[out, 1\].*\[2,2\]/s);
@@ -65,4 +66,7 @@ test("what cannot be merged is refused by name", async () => {
   const unknown = await read(other);
   expect(() => withLora(state, unknown)).toThrow(/"model\.layers\.0\.z"/);
 });
-const readLoraSync = { path: "memory", pairs: new Map([["nowhere", { up: f32([1, 1]), down: f32([1, 1]), scale: 1 }]]) };
+const readLoraSync = {
+  path: "memory",
+  pairs: new Map([["nowhere", { up: f32([1, 1]), down: f32([1, 1]), scale: 1 }]]),
+};

@@ -59,7 +59,11 @@ test.each([
 test("layers that read one tensor quantise it once", () => {
   const g = new Graph();
   const h = g.input("x", "float32", [1, "M", width]);
-  for (const name of ["q", "k"]) g.output(name, g.scope(name, () => storedLinear(h, out, "int8")));
+  for (const name of ["q", "k"])
+    g.output(
+      name,
+      g.scope(name, () => storedLinear(h, out, "int8")),
+    );
   expect(g.reachable().filter(({ op }) => op === "DynamicQuantizeLinear")).toHaveLength(1);
 });
 

@@ -14,7 +14,11 @@ export function pixelsOf(pictures: readonly Pick<Lesson, "pixels" | "width" | "h
 }
 
 /** Weight of each token cell [B*h*w]: 1 where it touches an object, `elsewhere` on plain background. */
-export function cellFocus(lessons: readonly Pick<Lesson, "width" | "objects">[], cell: number, elsewhere: number): NdArray<"float32"> {
+export function cellFocus(
+  lessons: readonly Pick<Lesson, "width" | "objects">[],
+  cell: number,
+  elsewhere: number,
+): NdArray<"float32"> {
   const side = lessons[0].width / cell;
   const out = f32([lessons.length * side * side]);
   for (const [b, { objects }] of lessons.entries()) {
