@@ -38,7 +38,7 @@ export function Chart({ title, steps, lines }: Curves) {
       width: width(),
       height: 220,
       scales: { x: { time: false } },
-      axes: [axis, { ...axis, size: 56 }],
+      axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toPrecision(3))}`) }],
       series: [{ label: "step" }, ...series],
     };
     plot.current = new uPlot(options, latest.current, box.current!);

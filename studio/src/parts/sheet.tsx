@@ -27,9 +27,12 @@ export function Sheet({ drawing, at, look }: { drawing: Drawing; at: number; loo
             <div className={`aspect-square ${busy ? "animate-pulse" : ""}`} />
           )}
           <div className="flex min-h-11 items-center justify-between bg-panel px-2">
-            <span className="figure truncate px-1 text-sm text-soft">seed {(request?.seed ?? 0) + row}</span>
+            <span className="figure truncate px-1 text-sm text-soft">
+              <span className="max-sm:sr-only">seed </span>
+              {(request?.seed ?? 0) + row}
+            </span>
             {done[row] && (
-              <span className="flex">
+              <span className="flex max-sm:[&>button]:size-8">
                 <IconButton icon="download" label="Download the PNG" onClick={() => download(done[row])} />
                 <IconButton icon="edit" label="Edit this picture" onClick={() => sendTo("Edit", done[row])} />
                 <IconButton icon="eye" label="Describe this picture" onClick={() => sendTo("Describe", done[row])} />
