@@ -25,17 +25,8 @@ const pictures = await newest(decoderRun);
 const showo = await newest(showoRun);
 const run = json(`${showoRun}/config.json`);
 const { config } = run.config;
-/** The mixes of the run (runs/README.md): up to which step, then rows to draw, plain texts, dialogues. */
-const MIXES = [
-  [1200, 13, 1, 6],
-  [2900, 10, 1, 9],
-  [4400, 10, 1, 28],
-];
-const seen = [0, 0, 0];
-for (const [i, [end, ...perStep]] of MIXES.entries()) {
-  const steps = Math.max(0, Math.min(end, showo.steps) - (MIXES[i - 1]?.[0] ?? 0));
-  for (const task of perStep.keys()) seen[task] += steps * perStep[task];
-}
+const { rows, dialogues = 1 } = run.config;
+const seen = (perStep) => (showo.steps * perStep).toLocaleString("en");
 const figures = existsSync(`${folder}/figures.json`) ? json(`${folder}/figures.json`) : undefined;
 const card = `---
 library_name: fewstep
@@ -45,14 +36,14 @@ pipeline_tag: any-to-any
 # show-o-mini
 
 A small Show-o that draws scenes of emoji objects from a sentence and answers questions about them, trained from nothing
-by the code of this repository: 64x64 pixels, 8x8 tokens of a 1024-entry codebook, ${config.layers} layers of width ${config.hiddenSize}.
+by the code of this repository: 64x64 pixels, 8x8 tokens of a ${config.codebookSize.toLocaleString("en")}-entry codebook, ${config.layers} layers of width ${config.hiddenSize}.
 
 | | |
 |---|---|
 | Data | seeded emoji scenes, domain \`easy\`: ${DOMAINS.easy.classes.length} classes, ${DOMAINS.easy.colors.length} colours, ${DOMAINS.easy.backgrounds.length} backgrounds; about a fifth of the class pairs and of the (colour, class) pairs never occur in training |
 | Art | Noto Emoji, Apache-2.0 (see NOTICE) |
-| Picture tokenizer | 3000 steps of 8 pictures (of a schedule of 5000), then the decoder alone for ${pictures.steps} steps |
-| Transformer | ${showo.steps} steps: ${seen[0]} pictures to draw, ${seen[2]} dialogues, ${seen[1]} plain texts |
+| Picture tokenizer | 4000 steps of 8 pictures, then the decoder alone for ${pictures.steps} steps |
+| Transformer | ${showo.steps} steps: ${seen(rows.t2i)} pictures to draw, ${seen(rows.mmu * dialogues)} dialogues, ${seen(rows.lm)} plain texts |
 | Machine | 2 virtual CPU cores; commands in runs/README.md |
 ${figures ? figures.rows.map(([name, value]) => `| ${name} | ${value} |`).join("\n") + "\n" : ""}
 It knows these words and no others: ${words(DOMAINS.easy)
