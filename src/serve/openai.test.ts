@@ -198,7 +198,9 @@ test("models and errors", async () => {
   });
   await expect(client.images.generate({ prompt: "x", n: 11 })).rejects.toBeInstanceOf(OpenAI.BadRequestError);
   await expect(client.images.generate({ prompt: "x", ...{ steps: 257 } })).rejects.toMatchObject({ param: "steps" });
-  await expect(client.images.generate({ prompt: "x", ...{ top_k: 1025 } })).rejects.toMatchObject({ param: "top_k" });
+  await expect(client.images.generate({ prompt: "x", ...{ top_k: 2 ** 20 } })).rejects.toMatchObject({
+    param: "top_k",
+  });
   await expect(client.images.generate({ prompt: "x", ...{ negative_prompt: "y" } })).rejects.toMatchObject({
     code: "unsupported_parameter",
   });
