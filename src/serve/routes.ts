@@ -123,8 +123,7 @@ export const ROUTES: readonly Route[] = [
     gives: protocol.ModelCard,
     handle(call, state, id) {
       const worker = call.worker(id);
-      if (worker.running) refuse(409, "the model is at work", { code: "model_busy" });
-      worker.unload();
+      if (!worker.unload()) refuse(409, "the model is at work", { code: "model_busy" });
       return Response.json(card(worker, state));
     },
   },

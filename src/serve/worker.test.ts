@@ -150,8 +150,13 @@ test("a process that does not obey a cancellation is killed, and starts again", 
   expect(alive(pid)).toBe(false);
 });
 
-test("unloading ends the process; the next request starts another", async () => {
+test("unloading ends the process, but not its work; the next request starts another", async () => {
   const before = lastPid();
+  const job = await start(LONG);
+  await events(job, 0, ({ type }) => type === "step");
+  expect((await tiny.post("/api/models/tiny/unload", {})).status).toBe(409);
+  await cancel(job);
+  // At once: the process may not have heard yet that nobody wants that work.
   expect((await tiny.post("/api/models/tiny/unload", {})).status).toBe(200);
   expect((await fetch(`${tiny.url}/ready`)).status).toBe(503);
   await expect.poll(() => alive(before), PATIENT).toBe(false);

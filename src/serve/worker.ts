@@ -33,8 +33,11 @@ export interface Worker {
   start(): Promise<void>;
   /** Errors: 429 when the queue is full, 503 when the server is closing. */
   submit(work: Work, options: { client: string; signal: AbortSignal }): Ticket;
-  /** Ends the process of the model and gives its memory back; the next request starts it again. */
-  unload(): void;
+  /**
+   * Ends the process of the model and gives its memory back; the next request starts it again. False, and nothing done,
+   * while somebody waits for work. A process that is about to say that it has ended its last work is not at work.
+   */
+  unload(): boolean;
   /** Takes nothing new, gives what there is `seconds` to end, then ends it. */
   close(seconds: number): Promise<void>;
 }
@@ -257,7 +260,11 @@ export function createWorker({ id: model, source, threads, limits, log, metrics 
     },
     start: () => engine.start(),
     submit,
-    unload: () => engine.kill(),
+    unload() {
+      const wanted = [...queue.order(), ...running.values()].some((request) => !ended.has(request));
+      if (!wanted) engine.kill();
+      return !wanted;
+    },
     async close(seconds) {
       closing = true;
       const until = performance.now() + seconds * 1000;
