@@ -8,6 +8,7 @@ export { createHost } from "./host.ts";
 export { openSession } from "./inline.ts";
 export { loadOrt, type Ort, useOrt } from "./ort.ts";
 export * from "./program.ts";
+export { type Programs, programsOn } from "./programs.ts";
 
 /** One program with a host of its own, which ends with it. */
 export async function compile(

@@ -4,3 +4,4 @@ export { createHost } from "./host.ts";
 export { openSession } from "./inline.ts";
 export { loadOrt, type Ort, useOrt } from "./ort.ts";
 export * from "./program.ts";
+export { type Programs, programsOn } from "./programs.ts";

@@ -2,8 +2,8 @@
  * A one-stage detector by centre points (Zhou et al., "Objects as Points", 2019) as graph functions: one grid of scores
  * for each class, and for each cell a box and a colour.
  */
-import { add, concat, conv2d, reduceMean, relu, type Tensor } from "../../graph/index.ts";
-import { conv, groupNorm, upsampleNearest2 } from "../../nn/index.ts";
+import { add, concat, conv2d, reduceMean, relu, type Tensor, upsampleNearest2 } from "../../graph/index.ts";
+import { conv, groupNorm } from "../../nn/index.ts";
 import type { DetectorConfig } from "./config.ts";
 
 /** h = w = resolution / patch. Logits where not said otherwise. */

@@ -2,8 +2,19 @@
  * MAGVIT-v2 as graph functions: pixels [B, 3, H, W] in [-1, 1] to latents [B, bits, H/f, W/f] and back.
  * Show-o spec section 7. Names match the published state dict.
  */
-import { add, matmul, mul, pad, reshape, silu, softmax, type Tensor, transposeLast } from "../../graph/index.ts";
-import { conv, groupNorm, upsampleNearest2 } from "../../nn/index.ts";
+import {
+  add,
+  matmul,
+  mul,
+  pad,
+  reshape,
+  silu,
+  softmax,
+  type Tensor,
+  transposeLast,
+  upsampleNearest2,
+} from "../../graph/index.ts";
+import { conv, groupNorm } from "../../nn/index.ts";
 import type { MagvitConfig, MagvitHalf } from "./config.ts";
 
 type Block = { groups: number; eps: number; kernel: number };

@@ -14,8 +14,9 @@ import {
   softmax,
   type Tensor,
   transposeLast,
+  upsampleNearest2,
 } from "../../graph/index.ts";
-import { conv, groupNorm, upsampleNearest2 } from "../../nn/index.ts";
+import { conv, groupNorm } from "../../nn/index.ts";
 import type { MsvqConfig, MsvqHalf } from "./config.ts";
 
 type Block = { groups: number; eps: number };

@@ -3,8 +3,8 @@
  * read and drawn a few at a time, so that memory does not grow with the batch.
  */
 import { f32, fail, type NdArray, sizeOf } from "../../base/index.ts";
-import { concat, Graph, maximum, minimum, reshape, type Tensor } from "../../graph/index.ts";
-import { createHost, type Host, type Program, type SessionOptions } from "../../runtime/index.ts";
+import { concat, type Graph, maximum, minimum, reshape, type Tensor } from "../../graph/index.ts";
+import { createHost, type Host, programsOn, type SessionOptions } from "../../runtime/index.ts";
 import { latentSide, type MsvqConfig, pictureSide, tokenCount } from "./config.ts";
 import { latentOf, pixelsOf } from "./graph.ts";
 import { addScale, mapOf, nextInput, quantize, teacherInputs } from "./quantizer.ts";
@@ -51,16 +51,7 @@ export function msvqPrograms(
 ): MsvqPrograms {
   const { zChannels, codebookSize, sides } = config;
   const [side, pixels] = [latentSide(config), pictureSide(config)];
-  const made = new Map<string, Promise<Program>>();
-  const once = (name: string, build: (graph: Graph) => void): Promise<Program> => {
-    const known = made.get(name);
-    if (known) return known;
-    const graph = new Graph();
-    build(graph);
-    const program = host.compile(graph, { ...settings, weights });
-    made.set(name, program);
-    return program;
-  };
+  const { once, dispose } = programsOn(host, { ...settings, weights });
 
   /** Runs `name` on at most `micro` rows at a time and joins what comes out. */
   async function inParts(
@@ -146,10 +137,7 @@ export function msvqPrograms(
       const factor = pixels / side;
       return joined(parts, "pixels", [rows, 3, h * factor, w * factor]);
     },
-    async dispose() {
-      for (const program of made.values()) await (await program).dispose();
-      made.clear();
-    },
+    dispose,
   };
 }
 

@@ -4,8 +4,8 @@
  * a key/value cache.
  */
 import { fail, type NdArray } from "../../base/index.ts";
-import { add, Graph, mul, reshape, slice, sub, type Tensor } from "../../graph/index.ts";
-import { createHost, type Host, type Program, type SessionOptions } from "../../runtime/index.ts";
+import { add, type Graph, mul, reshape, slice, sub, type Tensor } from "../../graph/index.ts";
+import { createHost, type Host, type Program, programsOn, type SessionOptions } from "../../runtime/index.ts";
 import type { ShowoConfig } from "./config.ts";
 import { showoBody, showoHead } from "./graph.ts";
 import type { KeyValue } from "./kernels.ts";
@@ -42,26 +42,14 @@ export function showoPrograms(
   weights: Weights,
   { host = createHost({ host: "inline" }), ...settings }: SessionOptions & { host?: Host } = {},
 ): ShowoPrograms {
-  const made = new Map<string, Promise<Program>>();
-  const once = (name: string, build: (graph: Graph) => void): Promise<Program> => {
-    const known = made.get(name);
-    if (known) return known;
-    const graph = new Graph();
-    build(graph);
-    const program = host.compile(graph, { ...settings, weights });
-    made.set(name, program);
-    return program;
-  };
+  const { once, dispose } = programsOn(host, { ...settings, weights });
   return {
     config,
     prefix: () => once("prefix", (g) => buildPrefix(config, g)),
     denoise: (guided) => once(`denoise ${guided}`, (g) => buildDenoise(config, g, guided)),
     text: (columns) => once(`text ${columns}`, (g) => buildText(config, g, columns)),
     full: () => once("full", (g) => buildFull(config, g)),
-    async dispose() {
-      for (const program of made.values()) await (await program).dispose();
-      made.clear();
-    },
+    dispose,
   };
 }
 
