@@ -4,7 +4,7 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { loadModel } from "fewstep";
 import { ceilingsOf, evaluateGeneval } from "fewstep/evaluate";
 import { writeAtomic, writeJson } from "fewstep/files";
@@ -31,10 +31,13 @@ export const models = {
 export const best = env.BEST ? Number(env.BEST) : json(`${models.teacher}/config.json`).defaults.guidance;
 export const say = (text) => console.error(text);
 
-const hashOf = (folder) =>
-  createHash("sha256")
-    .update(readFileSync(`${folder}/showo.safetensors`))
-    .digest("hex");
+/** Of a model's weights, whatever its form; its card may change. */
+function hashOf(folder) {
+  const hash = createHash("sha256");
+  const files = readdirSync(folder, { recursive: true }).filter((name) => /\.(safetensors|onnx|onnx_data)$/.test(name));
+  for (const name of files.sort()) hash.update(name).update(readFileSync(`${folder}/${name}`));
+  return hash.digest("hex");
+}
 
 /** What `fewstep eval` says, from a file if it was asked before of the same weights. */
 function measured(command, model, options) {
