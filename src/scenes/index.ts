@@ -13,7 +13,7 @@ export {
   type Request,
 } from "./geneval.ts";
 export { captionOf, parseFacts, withArticle } from "./grammar.ts";
-export { QUESTION_KINDS, type Question, type QuestionKind } from "./questions.ts";
+export { QUESTION_KINDS, type Question, type QuestionKind, questionsOf } from "./questions.ts";
 export { COLOR_NAMES, COLORS, type Color } from "./recolor.ts";
 export { makeScene, type Scene, type SceneOptions, type Sketch, sketchScene } from "./scene.ts";
 export { type Picture, sheet } from "./sheet.ts";

@@ -2,7 +2,18 @@
 import { fail, Rng } from "../base/index.ts";
 import { type Example, readDataset } from "../files/index.ts";
 import { readPicture, resizeAndCrop } from "../image/index.ts";
-import { type Atlas, type Domain, makeScene, type Scene, type Split, sketchScene, words } from "../scenes/index.ts";
+import {
+  type Atlas,
+  type Domain,
+  factsOf,
+  makeScene,
+  type QuestionKind,
+  questionsOf,
+  type Scene,
+  type Split,
+  sketchScene,
+  words,
+} from "../scenes/index.ts";
 
 export interface Dialogue {
   question: string;
@@ -49,11 +60,19 @@ export interface SceneOptions {
   pixels: number;
   /** Share of dialogues that ask for the whole caption; the others ask for one fact. Default 0.5. */
   captionShare?: number;
+  /** How often each kind of question is asked beside the others; 1 where nothing is said. */
+  questions?: Partial<Record<QuestionKind, number>>;
 }
 
 const CORPUS_SCENES = 4000;
 
-export function sceneSource({ atlas, domain, seed, pixels, captionShare = 0.5 }: SceneOptions): Source {
+export function sceneSource(options: SceneOptions): Source {
+  const { atlas, domain, seed, pixels, captionShare = 0.5, questions = {} } = options;
+  // Questions of its own for each dialogue: what is absent is another class every time.
+  const ask = (scene: Scene, rng: Rng): Dialogue => {
+    const asked = questionsOf(factsOf(scene), domain, rng);
+    return rng.pick(asked.flatMap((one) => Array<Dialogue>(questions[one.kind] ?? 1).fill(one)));
+  };
   const lesson = (scene: Scene): Lesson => ({
     pixels: scene.pixels,
     width: scene.width,
@@ -62,7 +81,7 @@ export function sceneSource({ atlas, domain, seed, pixels, captionShare = 0.5 }:
     // Mostly what a person would type, sometimes everything that is true.
     prompt: (rng) => (rng.uniform() < 0.65 ? scene.prompt : scene.caption),
     dialogue: (rng) =>
-      rng.uniform() < captionShare ? { question: CAPTION_QUESTION, answer: scene.caption } : rng.pick(scene.questions),
+      rng.uniform() < captionShare ? { question: CAPTION_QUESTION, answer: scene.caption } : ask(scene, rng),
   });
   return {
     pixels,

@@ -1,0 +1,32 @@
+/** What lessons of scenes ask. */
+import { expect, test } from "vitest";
+import { Rng } from "../base/index.ts";
+import { DOMAINS, loadAtlas } from "../scenes/index.ts";
+import { CAPTION_QUESTION, sceneSource } from "./source.ts";
+
+const atlas = await loadAtlas();
+
+async function asked(options: { captionShare: number; questions?: { presence?: number; color_presence?: number } }) {
+  const source = sceneSource({ atlas, domain: DOMAINS.easy, seed: 1, pixels: 64, ...options });
+  const lessons = await source.lessons(0, 40, "train");
+  return lessons.flatMap((lesson, i) => Array.from({ length: 10 }, (_, j) => lesson.dialogue(new Rng(i, j))));
+}
+
+test("a share of dialogues are captions, the others questions as often as asked for", async () => {
+  const share = (dialogues: { question: string }[], which: RegExp) =>
+    dialogues.filter(({ question }) => which.test(question)).length / dialogues.length;
+  const [presence, caption] = [/in the image\?$/, new RegExp(CAPTION_QUESTION)];
+  const even = await asked({ captionShare: 0.25 });
+  expect(share(even, caption)).toBeCloseTo(0.25, 1);
+  const often = await asked({ captionShare: 0, questions: { presence: 6, color_presence: 0 } });
+  expect(share(often, caption)).toBe(0);
+  expect(share(often, presence)).toBeGreaterThan(0.85);
+  expect(share(often, presence)).toBeGreaterThan(share(even, presence) + 0.3);
+  expect(share(often, /^is there a \w+ \w+\?$/)).toBe(0);
+});
+
+test("what is absent is asked anew for each dialogue", async () => {
+  const only = await asked({ captionShare: 0, questions: { presence: 50 } });
+  const first = only.slice(0, 10).filter(({ answer }) => answer === "no");
+  expect(new Set(first.map(({ question }) => question)).size).toBeGreaterThan(2);
+});
