@@ -29,7 +29,7 @@ const config = { ...SHOWO_PRESETS.mini, llmVocabSize: tokenizer.size, endOfText:
 const settings = {
   config,
   rows: { t2i, lm, mmu },
-  taskWeights: { t2i: 1, lm: 0.1, mmu: 1 },
+  taskWeights: { t2i: 1, lm: 0.1, mmu: Number(process.env.MMU ?? 1) },
   promptDropout: 0.1,
   ...(dialogues !== 1 && { dialogues, answersAlike: true }),
 };
