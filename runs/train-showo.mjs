@@ -2,7 +2,8 @@
 // node runs/train-showo.mjs TOKENIZER.safetensors OUT [STEPS] [MIX]
 // MIX is 13/1/6/0.5/1 by default: rows to draw, plain texts, pictures to talk about, the share of dialogues that are
 // captions, and dialogues about each picture.
-// Another mix goes on from the newest checkpoint. QUESTIONS='{"presence":6}' asks six times as often what is there.
+// Another mix goes on from the newest checkpoint. QUESTIONS='{"presence":6}' asks six times as often what is there,
+// TASKS='{"colors":1}' shows scenes of that task alone, MMU=4 weighs dialogues four times.
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { readSafetensors, writeJson } from "fewstep/files";
@@ -37,15 +38,17 @@ const magvit = readSafetensors(tokenizerWeights);
 const threads = Number(process.env.THREADS ?? 1);
 const parts = { tokenizer, magvit: MAGVIT_PRESETS.mini, magvitWeights: (name) => magvit.float32(name), threads };
 const seed = 1;
-const questions = JSON.parse(process.env.QUESTIONS ?? "{}");
-const source = sceneSource({ atlas, domain: DOMAINS[domain], seed, pixels: 64, captionShare, questions });
+const given = (name) => (process.env[name] ? JSON.parse(process.env[name]) : undefined);
+const [questions, tasks] = [given("QUESTIONS"), given("TASKS")];
+const source = sceneSource({ atlas, domain: DOMAINS[domain], seed, pixels: 64, tasks, captionShare, questions });
 await train({
   task: await showoTask({ ...settings, seed }, parts, source, {
     ...settings,
     domain,
     seed,
     ...(captionShare !== 0.5 && { captionShare }),
-    ...(process.env.QUESTIONS && { questions }),
+    ...(questions && { questions }),
+    ...(tasks && { tasks }),
   }),
   out,
   steps: Number(steps),

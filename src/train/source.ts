@@ -12,6 +12,7 @@ import {
   type Scene,
   type Split,
   sketchScene,
+  type Task,
   words,
 } from "../scenes/index.ts";
 
@@ -60,6 +61,8 @@ export interface SceneOptions {
   pixels: number;
   /** Share of dialogues that ask for the whole caption; the others ask for one fact. Default 0.5. */
   captionShare?: number;
+  /** How often scenes of each task come; as the domain says by default. */
+  tasks?: Partial<Record<Task, number>>;
   /** How often each kind of question is asked beside the others; 1 where nothing is said. */
   questions?: Partial<Record<QuestionKind, number>>;
 }
@@ -67,7 +70,7 @@ export interface SceneOptions {
 const CORPUS_SCENES = 4000;
 
 export function sceneSource(options: SceneOptions): Source {
-  const { atlas, domain, seed, pixels, captionShare = 0.5, questions = {} } = options;
+  const { atlas, domain, seed, pixels, tasks, captionShare = 0.5, questions = {} } = options;
   // Questions of its own for each dialogue: what is absent is another class every time.
   const ask = (scene: Scene, rng: Rng): Dialogue => {
     const asked = questionsOf(factsOf(scene), domain, rng);
@@ -88,7 +91,7 @@ export function sceneSource(options: SceneOptions): Source {
     words: words(domain),
     lessons: async (first, count, split) =>
       Array.from({ length: count }, (_, i) =>
-        lesson(makeScene(atlas, domain, { seed, index: first + i, split, pixels })),
+        lesson(makeScene(atlas, domain, { seed, index: first + i, split, pixels, tasks })),
       ),
     corpus() {
       const scenes = Array.from({ length: CORPUS_SCENES }, (_, index) =>
