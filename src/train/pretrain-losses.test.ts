@@ -4,7 +4,7 @@ import { goldenShowo as config } from "../../test/golden-config.ts";
 import { f32, type NdArray } from "../base/index.ts";
 import { readSafetensors } from "../files/index.ts";
 import { Graph } from "../graph/index.ts";
-import { codesOf, type TrainingRow } from "../models/showo/index.ts";
+import { codesOf, type TrainingRow, textToImageRow } from "../models/showo/index.ts";
 import { compile } from "../runtime/index.ts";
 import { maskForTraining, pretrainFeeds, pretrainLosses, targetsOf } from "./pretrain-losses.ts";
 
@@ -61,4 +61,23 @@ test("ignored labels weigh nothing", () => {
     labels: { dtype: "int64", shape: [1, 2], data: BigInt64Array.of(3n, 0n) },
     weights: f32([1, 2], [1, 0]),
   });
+});
+
+test("fewer text slots than the model has leave the loss of drawing as it is", async () => {
+  const loss = async (slots: number) => {
+    const narrow = { ...config, maxTextTokens: slots };
+    const labels = Array.from({ length: config.imageTokens }, (_, i) => (i % 3 ? -100 : i));
+    const codes = labels.map((id, i) => (id < 0 ? i : -1));
+    const t2i = [[7, 8, 9], [10]].map((text) => textToImageRow(narrow, text, codes, labels));
+    const graph = new Graph();
+    graph.output("loss", pretrainLosses(graph, narrow, { rows: { t2i: 2, lm: 0, mmu: 0 } }).total);
+    const program = await compile(graph, { weights: (name) => state.get(name), threads: 1 });
+    const out = await program.run(pretrainFeeds(narrow, { t2i, lm: [], mmu: [] }));
+    await program.dispose();
+    return Number(out.loss.data[0]);
+  };
+  expect(await loss(5)).toBeCloseTo(await loss(config.maxTextTokens), 5);
+  expect(config.maxTextTokens).toBeGreaterThan(5);
+  // One slot too few cuts a prompt, which must show.
+  expect(Math.abs((await loss(4)) - (await loss(5)))).toBeGreaterThan(1e-4);
 });

@@ -28,7 +28,7 @@ import {
   pretrainLosses,
 } from "./pretrain-losses.ts";
 import type { Source } from "./source.ts";
-import { dialogueIds } from "./texts.ts";
+import { dialogueIds, slotsFor } from "./texts.ts";
 
 export interface ShowoTraining {
   config: ShowoConfig;
@@ -65,6 +65,7 @@ export async function showoTask(
   const { config, rows, taskWeights, promptDropout, dialogues = 1, answersAlike, seed } = training;
   const perBatch = Math.max(rows.t2i, rows.mmu, rows.lm);
   const encode = await pictureEncoder(parts, perBatch, source.pixels);
+  const drawing = dialogues === 1 ? config : withShortPrompts(config, source, parts.tokenizer);
   return {
     name: "showo",
     config: about,
@@ -74,7 +75,7 @@ export async function showoTask(
         const { total, tasks } = pretrainLosses(graph, config, { rows, taskWeights });
         return { loss: total, metrics: tasks };
       }
-      const { total, tasks } = pretrainLosses(graph, config, { rows: { ...rows, mmu: 0 }, taskWeights });
+      const { total, tasks } = pretrainLosses(graph, drawing, { rows: { ...rows, mmu: 0 }, taskWeights });
       const mmu = packedDialoguesLoss(graph, config, { rows: rows.mmu, turns: dialogues });
       return { loss: add(total, mul(mmu, taskWeights.mmu)), metrics: { ...tasks, mmu } };
     },
@@ -86,18 +87,18 @@ export async function showoTask(
         const uniforms = Float32Array.from({ length: config.imageTokens }, () => rng.uniform());
         const masked = maskForTraining(codes[i], rng.uniform(), uniforms);
         const text = parts.tokenizer.encode(lesson.prompt(rng));
-        return textToImageRow(config, text, masked.ids, masked.labels, rng.uniform() < promptDropout);
+        return textToImageRow(drawing, text, masked.ids, masked.labels, rng.uniform() < promptDropout);
       });
       const lm = lessons.slice(0, rows.lm).map((lesson) => {
         const { question, answer } = lesson.dialogue(rng);
-        return textRow(config, parts.tokenizer.encode(`${question} ${answer} ${lesson.prompt(rng)}`));
+        return textRow(drawing, parts.tokenizer.encode(`${question} ${answer} ${lesson.prompt(rng)}`));
       });
       const asked = lessons.slice(0, rows.mmu).map((lesson, i) => ({
         codes: codes[i],
         dialogues: Array.from({ length: dialogues }, () => dialogueIds(config, parts.tokenizer, lesson.dialogue(rng))),
       }));
       if (dialogues > 1)
-        return { ...pretrainFeeds(config, { t2i, lm, mmu: [] }), ...packedFeeds(config, asked, { answersAlike }) };
+        return { ...pretrainFeeds(drawing, { t2i, lm, mmu: [] }), ...packedFeeds(config, asked, { answersAlike }) };
       const mmu = asked.map((one) => {
         const { text, questionLength } = one.dialogues[0];
         return imageToTextRow(config, one.codes, text, questionLength);
@@ -109,6 +110,15 @@ export async function showoTask(
     decays: (_name, shape) => shape.length > 1,
     sample: (weights, _step, dir) => drawPrompts(config, weights, parts, source, `${dir}/pictures.png`),
   };
+}
+
+/**
+ * The same model with no more text slots than prompts fill: pads are hidden and only differences of positions matter, so
+ * the losses are the same. Dialogues, which are longer, have rows of their own.
+ */
+export function withShortPrompts(config: ShowoConfig, source: Source, tokenizer: Tokenizer): ShowoConfig {
+  const slots = slotsFor({ prompts: source.corpus().prompts, dialogues: [] }, tokenizer);
+  return { ...config, maxTextTokens: Math.min(config.maxTextTokens, slots) };
 }
 
 /** Pixels [B, 3, H, W] to rows of codebook ids, by the frozen tokenizer. */
