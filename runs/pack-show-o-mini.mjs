@@ -35,8 +35,18 @@ const pictures = await newest(decoderRun);
 const showo = await newest(showoRun);
 const run = json(`${showoRun}/config.json`);
 const { config } = run.config;
-const { rows, dialogues = 1 } = run.config;
-const seen = (perStep) => (showo.steps * perStep).toLocaleString("en");
+/** Rows of each task that all phases together have shown. */
+const seen = [0, 1, 2].map((task) => {
+  let from = 0;
+  let rows = 0;
+  for (const { until, mix } of json("runs/show-o-mini.json")) {
+    const [t2i, lm, mmu, , dialogues] = mix.split("/").map(Number);
+    const steps = Math.max(0, Math.min(until, showo.steps) - from);
+    rows += steps * [t2i, lm, mmu * dialogues][task];
+    from = until;
+  }
+  return rows.toLocaleString("en");
+});
 const figures = existsSync(`${folder}/figures.json`) ? json(`${folder}/figures.json`) : undefined;
 const card = `---
 library_name: fewstep
@@ -53,7 +63,7 @@ by the code of this repository: 64x64 pixels, 8x8 tokens of a ${config.codebookS
 | Data | seeded emoji scenes, domain \`easy\`: ${DOMAINS.easy.classes.length} classes, ${DOMAINS.easy.colors.length} colours, ${DOMAINS.easy.backgrounds.length} backgrounds; about a fifth of the class pairs and of the (colour, class) pairs never occur in training |
 | Art | Noto Emoji, Apache-2.0 (see NOTICE) |
 | Picture tokenizer | ${stepsOf(newestName(tokenizerRun))} steps of 8 pictures, then the decoder alone for ${pictures.steps} steps |
-| Transformer | ${showo.steps} steps: ${seen(rows.t2i)} pictures to draw, ${seen(rows.mmu * dialogues)} dialogues, ${seen(rows.lm)} plain texts |
+| Transformer | ${showo.steps} steps: ${seen[0]} pictures to draw, ${seen[2]} dialogues, ${seen[1]} plain texts |
 | Machine | 2 virtual CPU cores; commands in runs/README.md |
 ${figures ? figures.rows.map(([name, value]) => `| ${name} | ${value} |`).join("\n") + "\n" : ""}
 It knows these words and no others: ${words(DOMAINS.easy)

@@ -143,6 +143,14 @@ test("cancelling finishes the step and saves; going on gives the uninterrupted r
   expect(records.map(({ step }) => step)).toEqual([10, 20, 30, 33, 40, 50, 60]);
 });
 
+test("who hears of a step may end the run with that step saved", async () => {
+  const out = fresh();
+  const stop = new AbortController();
+  const onProgress = ({ step }: { step: number }) => step === 10 && stop.abort();
+  await expect(train({ ...options(out), signal: stop.signal, onProgress })).rejects.toMatchObject({ code: "ABORTED" });
+  expect(readdirSync(join(out, "checkpoints"))).toEqual(["step-00000010"]);
+});
+
 test("a checkpoint of another config is refused by name unless allowed", async () => {
   const out = fresh();
   await train({ ...options(out), steps: 20 });

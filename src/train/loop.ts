@@ -122,15 +122,16 @@ export async function train(options: TrainOptions): Promise<string> {
 
       const done = step + 1;
       task.check?.(metrics, done);
-      const last = done === steps || signal?.aborted === true;
-      if (last || done % logEvery === 0) {
+      // Asked each time: whoever hears of a step may end the run with it.
+      const last = () => done === steps || signal?.aborted === true;
+      if (last() || done % logEvery === 0) {
         const progress = meter.read(done);
         log.append({ step: done, ...progress.means, samplesPerSecond: progress.samplesPerSecond });
         options.onProgress?.(progress);
       }
-      if (last || done % saveEvery === 0) saved = await saveCheckpoint(root, trainer.state(), config, keep);
+      if (last() || done % saveEvery === 0) saved = await saveCheckpoint(root, trainer.state(), config, keep);
       throwIfAborted(signal);
-      if (last || done % sampleEvery === 0) {
+      if (last() || done % sampleEvery === 0) {
         await drawCurves(record, out, task.name);
         await task.sample?.(trainer.ema, done, await makeFolder(join(out, "samples", stepName(done))));
       }
