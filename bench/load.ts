@@ -1,17 +1,19 @@
 /**
  * A server under load: mixed requests of several clients, so many in flight, for a while. Counts failures by kind, looks
  * at the memory of the server and its engine after warm-up and at the end, at the waits of a client with one request in
- * flight beside one with most of them, and at the delay of the event loop. `--kill` ends the engine every 20 seconds.
+ * flight beside one with most of them, and at the delay of the event loop. `--kill` ends the engine every 20 seconds,
+ * `--write FILE` puts the figures into a page's section bench:load or bench:load-kill.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { encodePicture, picture } from "fewstep/image";
 import { type LogEntry, startServer } from "fewstep/serve";
-import { median, table } from "./report.ts";
+import { circumstances, median, table, writeSection } from "./report.ts";
 
 const KILL_EVERY_MS = 20_000;
-const WARM_UP_SHARE = 0.25;
+/** Memory is looked at after each of so many parts; the first is the warm-up. */
+const PARTS = 4;
 /** The first client is modest: one request in flight at any time. The others share the rest. */
 const CLIENTS = ["modest", "busy", "busier"];
 
@@ -86,6 +88,7 @@ async function main(): Promise<void> {
       flight: { type: "string", default: "16" },
       requests: { type: "string", default: "200" },
       kill: { type: "boolean", default: false },
+      write: { type: "string" },
     },
   });
   const [seconds, flight, least] = [values.seconds, values.flight, values.requests].map(Number);
@@ -96,9 +99,9 @@ async function main(): Promise<void> {
   const outcomes: Outcome[] = [];
   const begun = performance.now();
   const elapsed = () => (performance.now() - begun) / 1000;
-  let warm: { server: number; engine: number } | undefined;
+  const looks: Look[] = [];
   const vitals = () => once<Vitals>(child, "vitals");
-  const memory = ({ memory, pid }: Vitals) => ({ server: memory, engine: memoryOf(pid) });
+  const look = ({ memory, pid, delay }: Vitals): Look => ({ server: memory, engine: memoryOf(pid), delay: delay.max });
 
   async function client(name: string, turn: number): Promise<void> {
     for (let i = turn; elapsed() < seconds || outcomes.length < least; i++) {
@@ -110,15 +113,20 @@ async function main(): Promise<void> {
       if (result.startsWith("429")) await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   }
-  const warming = setTimeout(async () => (warm = memory(await vitals())), seconds * WARM_UP_SHARE * 1000);
+  const looking = Array.from({ length: PARTS - 1 }, (_, part) =>
+    setTimeout(async () => looks.push(look(await vitals())), ((part + 1) * seconds * 1000) / PARTS),
+  );
   const killing = values.kill ? setInterval(async () => kill((await vitals()).pid), KILL_EVERY_MS) : undefined;
   const names = Array.from({ length: flight }, (_, i) => (i === 0 ? CLIENTS[0] : CLIENTS[1 + (i % 2)]));
   await Promise.all(names.map(client));
-  clearTimeout(warming);
+  for (const timer of looking) clearTimeout(timer);
   clearInterval(killing);
   const last = await vitals();
   child.send("end");
-  show(outcomes, { warm, end: memory(last), last, seconds: elapsed(), flight });
+  const text = report(outcomes, { looks: [...looks, look(last)], last, seconds: elapsed(), flight });
+  console.log(text);
+  if (values.write)
+    await writeSection(values.write, values.kill ? "bench:load-kill" : "bench:load", `${text}\n\n${circumstances()}.`);
 }
 
 function kill(pid: number | undefined): void {
@@ -167,15 +175,21 @@ async function answerOf(url: string, key: string, body: string | FormData, heade
   return error ? `${response.status} ${error}` : response.ok ? "ok" : `${response.status}`;
 }
 
+/** Bytes, and the longest delay of the event loop, in ms, since the last look (looking begins a new count). */
+interface Look {
+  server: number;
+  engine: number;
+  delay: number;
+}
+
 interface Figures {
-  warm: { server: number; engine: number } | undefined;
-  end: { server: number; engine: number };
+  looks: readonly Look[];
   last: Vitals;
   seconds: number;
   flight: number;
 }
 
-function show(outcomes: readonly Outcome[], { warm, end, last, seconds, flight }: Figures): void {
+function report(outcomes: readonly Outcome[], { looks, last, seconds, flight }: Figures): string {
   const count = (by: (one: Outcome) => string) => {
     const counts = new Map<string, number>();
     for (const one of outcomes) counts.set(by(one), (counts.get(by(one)) ?? 0) + 1);
@@ -186,11 +200,11 @@ function show(outcomes: readonly Outcome[], { warm, end, last, seconds, flight }
     const own = outcomes.filter((one) => one.client === client && one.result === "ok").map((one) => one.seconds);
     return [client, own.length, own.length ? median(own).toFixed(2) : "-"];
   });
-  const memory = (["server", "engine"] as const).map((one) => [
-    ...[one, warm ? megabytes(warm[one]) : "-", megabytes(end[one])],
-    warm ? `${(100 * (end[one] / warm[one] - 1)).toFixed(1)} %` : "-",
-  ]);
-  const { p50, p99, max } = last.delay;
+  const memory = (["server", "engine"] as const).map((one) => {
+    const [warm, end] = [looks[0][one], looks[looks.length - 1][one]];
+    return [one, ...looks.map((look) => megabytes(look[one])), `${(100 * (end / warm - 1)).toFixed(1)} %`];
+  });
+  const { p50, p99 } = last.delay;
   const lines = [
     `${outcomes.length} requests in ${seconds.toFixed(0)} s, ${flight} in flight; the engine ended ${last.crashes} times`,
     table(
@@ -202,10 +216,10 @@ function show(outcomes: readonly Outcome[], { warm, end, last, seconds, flight }
       count(({ kind }) => kind),
     ),
     table(["client", "answered", "median seconds"], waits),
-    table(["memory, MB", "after warm-up", "at the end", "change"], memory),
-    `event loop of the server, delay in ms: median ${p50.toFixed(1)}, 99 % ${p99.toFixed(1)}, most ${max.toFixed(1)}`,
+    table(["memory, MB", ...looks.map((_, i) => `after ${i + 1}/${looks.length}`), "change since the first"], memory),
+    `Event loop of the server, delay in ms: median ${p50.toFixed(1)}, 99 % ${p99.toFixed(1)}; longest of each part: ${looks.map((look) => look.delay.toFixed(0)).join(", ")}.`,
   ];
-  console.log(lines.join("\n\n"));
+  return lines.join("\n\n");
 }
 
 await (process.argv.includes("--serve") ? serve() : main());

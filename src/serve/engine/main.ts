@@ -2,11 +2,15 @@
  * The process of one model: loads it, does batches of work one after the other, tells what happens. It ends when the
  * server does, or when the server kills it, which gives all of its memory back.
  */
+import os from "node:os";
 import { FewstepError, internal } from "../../base/index.ts";
 import { loadModel, type Model } from "../../tasks/index.ts";
 import type { About, Assignment, DescribeWork, EditWork, Failed, FromEngine, GenerateWork, ToEngine } from "../work.ts";
 import { describe } from "./describe.ts";
 import { edit, generateTogether, type Member } from "./draw.ts";
+
+// Requests are heard and answered while all cores compute. Threads made later inherit it.
+os.setPriority(os.constants.priority.PRIORITY_BELOW_NORMAL);
 
 const running = new Map<string, AbortController>();
 let model: Model | undefined;
