@@ -116,7 +116,7 @@ export async function showoTask(
  * The same model with no more text slots than prompts fill: pads are hidden and only differences of positions matter, so
  * the losses are the same. Dialogues, which are longer, have rows of their own.
  */
-export function withShortPrompts(config: ShowoConfig, source: Source, tokenizer: Tokenizer): ShowoConfig {
+function withShortPrompts(config: ShowoConfig, source: Source, tokenizer: Tokenizer): ShowoConfig {
   const slots = slotsFor({ prompts: source.corpus().prompts, dialogues: [] }, tokenizer);
   return { ...config, maxTextTokens: Math.min(config.maxTextTokens, slots) };
 }

@@ -74,7 +74,10 @@ export function sceneSource(options: SceneOptions): Source {
   // Questions of its own for each dialogue: what is absent is another class every time.
   const ask = (scene: Scene, rng: Rng): Dialogue => {
     const asked = questionsOf(factsOf(scene), domain, rng);
-    return rng.pick(asked.flatMap((one) => Array<Dialogue>(questions[one.kind] ?? 1).fill(one)));
+    const weights = asked.map(({ kind }) => questions[kind] ?? 1);
+    let rest = rng.uniform() * weights.reduce((sum, weight) => sum + weight, 0);
+    // A scene that has none of the kinds that are asked for is asked what it has.
+    return asked.find((_, i) => (rest -= weights[i]) < 0) ?? asked[0];
   };
   const lesson = (scene: Scene): Lesson => ({
     pixels: scene.pixels,
