@@ -1,12 +1,9 @@
 // Writes the averaged weights of a run's newest checkpoint beside it: node runs/export-run.mjs RUN [TO.safetensors]
-import { readdirSync } from "node:fs";
 import { exportWeights } from "fewstep/train";
+import { newestCheckpoint } from "./checkpoints.mjs";
 
 const [run, to = `${run}/weights.safetensors`] = process.argv.slice(2);
-const last = readdirSync(`${run}/checkpoints`)
-  .filter((name) => /^step-\d+$/.test(name))
-  .sort()
-  .at(-1);
+const last = newestCheckpoint(run).name;
 // A refiner's teacher is in its graph, not in its weights.
 const names = await exportWeights(`${run}/checkpoints/${last}`, to, { only: (name) => !name.startsWith("teacher.") });
 console.log(`${to}: ${names.length} tensors of ${last}`);

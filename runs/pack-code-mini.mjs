@@ -1,11 +1,12 @@
 // Packs what was trained into weights/code-mini and weights/var-mini: node runs/pack-code-mini.mjs TOKENIZER DRAFTER REFINER [N=DRAFTER_RUN,REFINER_RUN ...]
 // Each is the folder of a run (runs/train-msvq.mjs, runs/train-var.mjs) or a .safetensors file of exported weights. The
 // cards take their figures from weights/code-mini/figures.json (written by runs/code-results.mjs), if there are any.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readSafetensors } from "fewstep/files";
 import { MSVQ_PRESETS } from "fewstep/models/msvq";
 import { saveLabelModel, VAR_PRESETS } from "fewstep/models/var";
 import { exportWeights, OBJECTS } from "fewstep/train";
+import { newestCheckpoint } from "./checkpoints.mjs";
 
 const [tokenizer, drafter, refiner, ...pairs] = process.argv.slice(2);
 const folder = "weights/code-mini";
@@ -14,10 +15,7 @@ const folder = "weights/code-mini";
 async function newest(run) {
   let [file, steps] = [run, undefined];
   if (!run.endsWith(".safetensors")) {
-    const last = readdirSync(`${run}/checkpoints`)
-      .filter((name) => /^step-\d+$/.test(name))
-      .sort()
-      .at(-1);
+    const last = newestCheckpoint(run).name;
     file = `${run}/weights.safetensors`;
     steps = Number(last.slice(5));
     await exportWeights(`${run}/checkpoints/${last}`, file, { only: (name) => !name.startsWith("teacher.") });

@@ -1,18 +1,16 @@
 // Sets the thresholds of the newest checkpoint, measures it and packs it into weights/detector:
 // node runs/pack-detector.mjs [RUN] [FOLDER]   (npm run bench -- generate --rounds 1 compiles what it needs)
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { acceptanceOf, calibrate, detectorCases } from "fewstep/evaluate";
 import { readSafetensors } from "fewstep/files";
 import { detectorParameters, detectorPrograms, saveDetector } from "fewstep/models/detector";
 import { DOMAINS, loadAtlas, TASKS } from "fewstep/scenes";
 import { exportWeights } from "fewstep/train";
 import { circumstances, table, writeSection } from "../dist/bench/report.js";
+import { newestCheckpoint } from "./checkpoints.mjs";
 
 const [run = "out/detector", folder = "weights/detector"] = process.argv.slice(2);
-const last = readdirSync(`${run}/checkpoints`)
-  .filter((name) => /^step-\d+$/.test(name))
-  .sort()
-  .at(-1);
+const last = newestCheckpoint(run).name;
 await exportWeights(`${run}/checkpoints/${last}`, `${run}/weights.safetensors`, { dtype: "float16" });
 const file = readSafetensors(`${run}/weights.safetensors`);
 const weights = new Map(file.names.map((name) => [name, file.float32(name)]));

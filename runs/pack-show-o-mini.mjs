@@ -1,12 +1,13 @@
 // Packs the newest checkpoints into weights/show-o-mini: node runs/pack-show-o-mini.mjs
 //   [DECODER_RUN] [SHOWO_RUN] [FOLDER] [TOKENIZER_RUN]
 // The model card takes its figures from FOLDER/figures.json (written by `fewstep eval`), if there are any.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readSafetensors } from "fewstep/files";
 import { saveModel } from "fewstep/models";
 import { MAGVIT_PRESETS } from "fewstep/models/magvit";
 import { DOMAINS, words } from "fewstep/scenes";
 import { CAPTION_QUESTION, exportWeights } from "fewstep/train";
+import { newestCheckpoint } from "./checkpoints.mjs";
 
 const [
   decoderRun = "out/decoder",
@@ -16,19 +17,12 @@ const [
 ] = process.argv.slice(2);
 const json = (path) => JSON.parse(readFileSync(path, "utf8"));
 
-const newestName = (run) =>
-  readdirSync(`${run}/checkpoints`)
-    .filter((name) => /^step-\d+$/.test(name))
-    .sort()
-    .at(-1);
-const stepsOf = (name) => Number(name.slice(5));
-
 /** Averaged weights of a run's newest checkpoint, and how many steps it took. */
 async function newest(run) {
-  const last = newestName(run);
-  await exportWeights(`${run}/checkpoints/${last}`, `${run}/weights.safetensors`);
+  const { name, step } = newestCheckpoint(run);
+  await exportWeights(`${run}/checkpoints/${name}`, `${run}/weights.safetensors`);
   const file = readSafetensors(`${run}/weights.safetensors`);
-  return { steps: stepsOf(last), weights: new Map(file.names.map((name) => [name, file.float32(name)])) };
+  return { steps: step, weights: new Map(file.names.map((name) => [name, file.float32(name)])) };
 }
 
 const pictures = await newest(decoderRun);
@@ -62,7 +56,7 @@ by the code of this repository: 64x64 pixels, 8x8 tokens of a ${config.codebookS
 |---|---|
 | Data | seeded emoji scenes, domain \`easy\`: ${DOMAINS.easy.classes.length} classes, ${DOMAINS.easy.colors.length} colours, ${DOMAINS.easy.backgrounds.length} backgrounds; about a fifth of the class pairs and of the (colour, class) pairs never occur in training |
 | Art | Noto Emoji, Apache-2.0 (see NOTICE) |
-| Picture tokenizer | ${stepsOf(newestName(tokenizerRun))} steps of 8 pictures, then the decoder alone for ${pictures.steps} steps |
+| Picture tokenizer | ${newestCheckpoint(tokenizerRun).step} steps of 8 pictures, then the decoder alone for ${pictures.steps} steps |
 | Transformer | ${showo.steps} steps: ${seen[0]} pictures to draw, ${seen[2]} dialogues, ${seen[1]} plain texts |
 | Machine | 2 virtual CPU cores; commands in runs/README.md |
 ${figures ? figures.rows.map(([name, value]) => `| ${name} | ${value} |`).join("\n") + "\n" : ""}

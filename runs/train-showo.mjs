@@ -3,7 +3,7 @@
 // A phase: until which step it goes, steps and peak of its cosine schedule, mix (rows to draw, plain texts, pictures to talk
 // about, the share of dialogues that are captions, dialogues about each picture), and how much more some things count: `mmu`
 // weighs dialogues, `questions` kinds of questions, `tasks` kinds of scenes. A killed run goes on in its phase.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { readSafetensors, writeJson } from "fewstep/files";
 import { MAGVIT_PRESETS } from "fewstep/models/magvit";
@@ -11,6 +11,7 @@ import { SHOWO_PRESETS } from "fewstep/models/showo";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
 import { tokenizerFromJson } from "fewstep/text";
 import { sceneSource, showoTask, train, trainVocabulary } from "fewstep/train";
+import { newestCheckpoint } from "./checkpoints.mjs";
 
 const [tokenizerWeights = "out/tokenizer/tokens.safetensors", out = "out/showo", phases = "runs/show-o-mini.json"] =
   process.argv.slice(2);
@@ -20,7 +21,7 @@ const seed = 1;
 const pixels = 64;
 const threads = Number(process.env.THREADS ?? 1);
 const atlas = await loadAtlas();
-await mkdir(`${out}/checkpoints`, { recursive: true });
+await mkdir(out, { recursive: true });
 const vocabulary = `${out}/tokenizer.json`;
 if (!existsSync(vocabulary))
   await writeJson(
@@ -32,13 +33,8 @@ const config = { ...SHOWO_PRESETS.mini, llmVocabSize: tokenizer.size, endOfText:
 const magvit = readSafetensors(tokenizerWeights);
 const parts = { tokenizer, magvit: MAGVIT_PRESETS.mini, magvitWeights: (name) => magvit.float32(name), threads };
 
-function stepsDone() {
-  const names = readdirSync(`${out}/checkpoints`).filter((name) => /^step-\d+$/.test(name));
-  return Math.max(0, ...names.map((name) => Number(name.slice(5))));
-}
-
 for (const { until, steps, mix, peak, mmu: weight = 1, questions, tasks } of json(phases)) {
-  if (stepsDone() >= until) continue;
+  if (newestCheckpoint(out).step >= until) continue;
   console.log(`to step ${until}: ${mix}`);
   const [t2i, lm, mmu, captionShare, dialogues = 1] = mix.split("/").map(Number);
   const settings = {
