@@ -7,7 +7,7 @@ import type { Group, Side } from "./facts.ts";
 import { PREFIX, SIDES, sentence } from "./grammar.ts";
 import type { Color } from "./recolor.ts";
 import { MAX_COUNT, trainedColors } from "./scene.ts";
-import { heldOutColors, heldOutPairs } from "./splits.ts";
+import { colorPairs, heldOutPairs } from "./splits.ts";
 
 /** A prompt to draw and the task it belongs to. */
 export interface Request {
@@ -29,8 +29,8 @@ const SEED = 553;
 const OFFICIAL = new URL("../../assets/prompts/geneval-402.tsv", import.meta.url);
 
 /**
- * 553 prompts of a domain with GenEval's wording and its number of prompts for each task. Pairs of classes and colours
- * of classes are those that training never shows. A task with fewer prompts than asked for repeats them, in order.
+ * 553 prompts of a domain with GenEval's wording and its number of prompts for each task. Pairs of classes are those
+ * that training never shows; the few colours of classes that it never shows are among the others. A task with fewer prompts than asked for repeats them, in order.
  */
 export function genevalPrompts(domain: Domain): Request[] {
   return TASKS.flatMap((task, i) => {
@@ -58,7 +58,7 @@ function candidates(domain: Domain, task: Task): string[] {
         .filter((name) => pluralOf(name) !== null)
         .flatMap((name) => Array.from({ length: MAX_COUNT - 1 }, (_, i) => say([one(name, null, i + 2)])));
     case "colors":
-      return heldOutColors(domain).map(([color, name]) => say([one(name, color)]));
+      return colorPairs(domain).map(([color, name]) => say([one(name, color)]));
     case "position":
       return pairs.flatMap(([a, b]) => SIDES.map((side) => say([one(a), one(b)], side)));
     case "color_attr":

@@ -18,15 +18,15 @@ const stream = (domain: Domain, split: Split, count: number): Sketch[] =>
 
 const isPair = ({ objects }: Sketch) => new Set(objects.map((object) => object.class)).size === 2;
 
-test.each(domains)("%s: about a fifth of the combinations is held out", (_, domain) => {
+test.each(domains)("%s: about a fifth of the pairs is held out, a twentieth of the colours", (_, domain) => {
   const pairs = heldOutPairs(domain).length / classPairs(domain).length;
   const natural = colorPairs(domain).filter(([color, name]) => !isColorHeldOut(color, name)).length;
   const colors = heldOutColors(domain).length / colorPairs(domain).length;
   expect(natural + heldOutColors(domain).length).toBe(colorPairs(domain).length);
   expect(pairs).toBeGreaterThan(0.14);
   expect(pairs).toBeLessThan(0.24);
-  expect(colors).toBeGreaterThan(0.13);
-  expect(colors).toBeLessThan(0.24);
+  expect(colors).toBeGreaterThan(0.02);
+  expect(colors).toBeLessThan(0.08);
 });
 
 test.each(domains)("%s: no class and no colour is held out for the most part", (_, domain) => {
@@ -37,7 +37,6 @@ test.each(domains)("%s: no class and no colour is held out for the most part", (
   for (const color of domain.colors) {
     const [all, held] = [colorPairs(domain), heldOutColors(domain)].map((pairs) => pairs.filter(([c]) => c === color));
     expect(held.length / all.length, color).toBeLessThan(0.4);
-    expect(held.length, color).toBeGreaterThan(0);
   }
 });
 
