@@ -7,7 +7,7 @@ import { loadAtlas } from "fewstep/scenes";
 import { fashionSource, msvqTask, objectSource, train } from "fewstep/train";
 
 const [out = "out/msvq", steps = "4000", decoderOf] = process.argv.slice(2);
-const { FASHION: folder, THREADS, BATCH = "8", ENTROPY = "0.05" } = process.env;
+const { FASHION: folder, THREADS, BATCH = "8", ENTROPY = "0.5" } = process.env;
 const settings = { config: MSVQ_PRESETS.mini, batchSize: Number(BATCH), reconstruction: 10, entropy: Number(ENTROPY) };
 const seed = decoderOf ? 2 : 1;
 const source = folder
