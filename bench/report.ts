@@ -65,10 +65,11 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** Puts text between `<!-- NAME -->` and `<!-- /NAME -->` of a Markdown file. */
-export async function writeSection(file: string, name: string, text: string): Promise<void> {
+/** Puts text between `<!-- NAME -->` and `<!-- /NAME -->` of a Markdown file; where they are not, below a new `title`. */
+export async function writeSection(file: string, name: string, text: string, title?: string): Promise<void> {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
-  const page = readFileSync(file, "utf8");
+  let page = readFileSync(file, "utf8");
+  if (title && !page.includes(open)) page = `${page.trimEnd()}\n\n## ${title}\n\n${open}\n${close}\n`;
   const [start, end] = [page.indexOf(open), page.indexOf(close)];
   if (start < 0 || end < start) throw new Error(`${file}: expected the lines ${open} and ${close}`);
   await writeAtomic(file, `${page.slice(0, start + open.length)}\n${text}\n${page.slice(end)}`);

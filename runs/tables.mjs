@@ -148,10 +148,7 @@ export const SCORES = [
 
 /** Writes a section of docs/RESULTS.md, at the end of the page if it is new. */
 export async function section(name, title, text) {
-  const page = readFileSync("docs/RESULTS.md", "utf8");
-  if (!page.includes(`<!-- ${name} -->`))
-    await writeAtomic("docs/RESULTS.md", `${page.trimEnd()}\n\n## ${title}\n\n<!-- ${name} -->\n<!-- /${name} -->\n`);
-  await writeSection("docs/RESULTS.md", name, `${text}\n\n${circumstances()}.`);
+  await writeSection("docs/RESULTS.md", name, `${text}\n\n${circumstances()}.`, title);
 }
 
 export const save = async (name, picture) =>

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { fail } from "../base/index.ts";
 import { type CodeFigures, detectorJudge, evaluateCode, type Look } from "../evaluate/index.ts";
 import { picture } from "../image/index.ts";
-import { loadDetector } from "../models/detector/index.ts";
+import { DETECTORS, loadDetector } from "../models/detector/index.ts";
 import { loadAtlas } from "../scenes/index.ts";
 import { type LabelOptions, loadLabelModel } from "../tasks/index.ts";
 import { objectSource } from "../train/index.ts";
@@ -51,7 +51,7 @@ async function measure(options: Options, io: Io): Promise<void> {
   for (const [name, value] of Object.entries({ images, batch: batchSize }))
     if (!(Number.isInteger(value) && value >= 2))
       fail(`bad number of ${name}`, { where: `--${name}`, expected: "a whole number of at least 2", got: `${value}` });
-  const detector = await loadDetector();
+  const detector = await loadDetector(DETECTORS.objects);
   const judge = detectorJudge(detector);
   // In this thread, where the memory of the process can be seen between scales.
   const open = () => loadLabelModel(options.model, { threads, host: "inline", signal: io.signal });

@@ -41,7 +41,7 @@ export interface DetectorTraining {
   seed: number;
 }
 
-/** Scenes in colours come more often than others: telling a class in any colour is the hard part. */
+/** Of the tasks that a domain has. Scenes in colours come more often: telling a class in any colour is the hard part. */
 const TASK_MIX: Partial<Record<Task, number>> = {
   single_object: 0.12,
   two_object: 0.12,
@@ -113,7 +113,8 @@ export function trainingPicture(
   index: number,
 ): TrainingPicture {
   const split = index % 2 ? "heldout" : "train";
-  const scene = makeScene(atlas, domain, { seed, index, split, tasks: TASK_MIX, pixels: resolution });
+  const tasks = Object.fromEntries(Object.entries(TASK_MIX).filter(([task]) => domain.tasks[task as Task] > 0));
+  const scene = makeScene(atlas, domain, { seed, index, split, tasks, pixels: resolution });
   const rng = new Rng(seed, index).fork(1);
   const size = { width: scene.width, height: scene.height };
   const spoilt = (pixels: Uint8Array) => (rng.uniform() < DEGRADED ? degrade(pixels, rng) : pixels);

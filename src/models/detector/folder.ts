@@ -31,7 +31,10 @@ export interface Detector extends DetectorPrograms {
 }
 
 // The weights lie in the package root, three folders up from src/models/detector and from dist/models/detector alike.
-const WEIGHTS = fileURLToPath(new URL("../../../weights/detector/", import.meta.url));
+const inPackage = (name: string) => fileURLToPath(new URL(`../../../weights/${name}/`, import.meta.url));
+/** Folders of the package's detectors: of several objects in any of their colours, and of one large object. */
+export const DETECTORS = { scenes: inPackage("detector"), objects: inPackage("detector-objects") };
+
 const FILES = { settings: "detector.json", weights: "detector.safetensors", card: "README.md" };
 
 const size = z.int().min(1).max(4096);
@@ -62,8 +65,8 @@ export function detectorParameters(config: DetectorConfig): Shapes {
   return new Map([...graph.params].map(([name, { tensor }]) => [name, tensor.shape as readonly number[]]));
 }
 
-/** The detector of the package, or one in a folder. Errors: NOT_FOUND; BAD_FILE; BAD_WEIGHTS naming the tensors. */
-export async function loadDetector(folder: string = WEIGHTS, host?: Host): Promise<Detector> {
+/** The detector of scenes, or the one in a folder. Errors: NOT_FOUND; BAD_FILE; BAD_WEIGHTS naming the tensors. */
+export async function loadDetector(folder: string = DETECTORS.scenes, host?: Host): Promise<Detector> {
   const path = join(folder, FILES.settings);
   const { config, thresholds, domain } = readSettings(path);
   if (!Number.isInteger(detectorGrid(config) / 2) || config.width % config.groups || config.deepWidth % config.groups)
