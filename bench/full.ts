@@ -22,12 +22,17 @@ const PAST = 280;
 /** Multiplications of a row in the layers. */
 const ROW_PRODUCTS = CONFIG.layers * (4 * CONFIG.hiddenSize ** 2 + 2 * CONFIG.hiddenSize * CONFIG.mlpSize);
 
+/** Milliseconds by who. */
+type Times = Record<string, number>;
+
 export interface FullFigures {
   machine: Roofline;
   ready: Record<string, number>;
-  memory: Record<string, number>;
-  /** Milliseconds by task and by who. */
-  tasks: Record<string, Record<string, number>>;
+  /** Most bytes resident: with the pixel decoder; of ours also before it is opened. */
+  memory: Record<string, { transformer?: number; whole: number }>;
+  tasks: Record<string, Times>;
+  /** For each of PyTorch's ways: its time over ours, both measured in turns while no other of its ways was running. */
+  ratios: Record<string, Record<string, Times>>;
   windows: Record<string, Record<number, number>>;
   /** Milliseconds of a denoising pass, its share of the machine's rate; of a token, as multiples of reading its weights. */
   step: Record<string, { ms: number; share: number }>;
@@ -40,50 +45,70 @@ const setting = (name: string): string => {
   return value;
 };
 
+const DTYPES = ["q8", "q4", "mixed"] as const;
+
+/** PyTorch's ways come one after another: all at once they leave no memory for files, and everyone waits for the disk. */
 export async function benchFull({ rounds }: { rounds: number }): Promise<{ figures: FullFigures; text: string }> {
   const [synth, model] = [setting("FULL_SYNTH"), setting("FULL_MODEL")];
   const threads = process.env.FULL_THREADS ?? "";
   const machine = await roofline(Number(threads) || undefined);
   const worker = fileURLToPath(new URL("./full-worker.js", import.meta.url));
   const script = fileURLToPath(new URL("../../bench/pytorch/peers.py", import.meta.url));
-  const dtypes = ["q8", "q4", "mixed"] as const;
-  const ours: Peer[] = [];
-  for (const dtype of dtypes) ours.push(await startPeer(dtype, process.execPath, [worker, model, dtype, threads]));
-  const theirs: Peer[] = [];
   const python = process.env.FULL_PYTHON;
-  const wanted = python ? (process.env.FULL_PEERS ?? "R,R16,B").split(",") : [];
-  for (const name of wanted) {
-    const folders = ["--showo", join(synth, "showo"), "--magvit", join(synth, "magvit")];
-    const args = [script, ...folders, "--peer", name, ...(threads ? ["--threads", threads] : [])];
-    theirs.push(await startPeer(name, python!, args));
-  }
+  const wanted = python ? (process.env.FULL_PEERS ?? "B,R16,R").split(",") : [];
+  const folders = ["--showo", join(synth, "showo"), "--magvit", join(synth, "magvit")];
+  const figures: FullFigures = {
+    machine,
+    ready: {},
+    memory: {},
+    tasks: {},
+    ratios: {},
+    windows: {},
+    step: {},
+    token: {},
+  };
+  const ours: Peer[] = [];
   try {
-    const figures = await measure(machine, ours, theirs, model, rounds);
-    return { figures, text: show(figures, [...ours, ...theirs]) };
+    for (const dtype of DTYPES) ours.push(await startPeer(dtype, process.execPath, [worker, model, dtype, threads]));
+    for (const peer of ours) {
+      figures.ready[peer.name] = peer.ready;
+      await timePasses(figures, peer, model, rounds);
+    }
+    if (wanted.length === 0) await timeTasks(figures, ours, rounds);
+    for (const name of wanted) {
+      const args = [script, ...folders, "--peer", name, ...(threads ? ["--threads", threads] : [])];
+      const peer = await startPeer(name, python!, args);
+      try {
+        figures.ready[name] = peer.ready;
+        const times = await timeTasks(figures, [...ours, peer], rounds);
+        figures.ratios[name] = Object.fromEntries(
+          Object.entries(times).map(([task, by]) => [
+            task,
+            Object.fromEntries(DTYPES.map((dtype) => [dtype, by[name] / by[dtype]])),
+          ]),
+        );
+      } finally {
+        peer.end();
+      }
+    }
   } finally {
-    for (const peer of [...ours, ...theirs]) peer.end();
+    for (const peer of ours) peer.end();
   }
+  return { figures, text: show(figures) };
 }
 
-async function measure(
-  machine: Roofline,
-  ours: readonly Peer[],
-  theirs: readonly Peer[],
-  model: string,
-  rounds: number,
-): Promise<FullFigures> {
+/** Medians of every task in turns; the first times of someone are kept in `figures`. */
+async function timeTasks(figures: FullFigures, everyone: readonly Peer[], rounds: number) {
   const rng = new Rng(1);
   const ids = (length: number, below: number) => Array.from({ length }, () => rng.int(below));
   const prompt = ids(20, 50000);
   const picture = { codes: ids(CONFIG.imageTokens, CONFIG.codebookSize), question: ids(14, 50000) };
-  const everyone = [...ours, ...theirs];
   const requests = {
     "picture, 4 steps": () => ({ task: "draw", prompt, steps: 4, guidance: 0 }),
     "picture, 8 steps, guidance 5": () => ({ task: "draw", prompt, steps: 8, guidance: 5 }),
     "64 tokens": (peer: Peer) => ({ task: "describe", ...picture, tokens: slow(peer) ? REFERENCE_TOKENS : TOKENS }),
   };
-  const memory: Record<string, number> = {};
-  const tasks: FullFigures["tasks"] = {};
+  const medians: Record<string, Times> = {};
   for (const [name, requestOf] of Object.entries(requests)) {
     const times = new Map<Peer, number[]>(everyone.map((peer) => [peer, []]));
     // The reference takes minutes; it is asked once and not warmed up.
@@ -91,47 +116,53 @@ async function measure(
       for (const peer of everyone) {
         if (slow(peer) && round !== 0) continue;
         const { ms, rss } = await peer.ask(requestOf(peer));
-        memory[peer.name] = Math.max(memory[peer.name] ?? 0, rss);
+        const { transformer, whole = 0 } = figures.memory[peer.name] ?? {};
+        figures.memory[peer.name] = { transformer, whole: Math.max(whole, rss) };
         const scale = name === "64 tokens" && slow(peer) ? TOKENS / REFERENCE_TOKENS : 1;
         if (round >= 0) times.get(peer)!.push(ms * scale);
       }
-    tasks[name] = Object.fromEntries(everyone.map((peer) => [peer.name, median(times.get(peer)!)]));
+    medians[name] = Object.fromEntries(everyone.map((peer) => [peer.name, median(times.get(peer)!)]));
+    figures.tasks[name] = { ...medians[name], ...figures.tasks[name] };
   }
+  return medians;
+}
 
-  const windows: FullFigures["windows"] = {};
-  const step: FullFigures["step"] = {};
-  const token: FullFigures["token"] = {};
-  const pass = async (peer: Peer, tokens: number, past: number) => {
+/** Shortest times of single passes, and the memory of the transformer alone. */
+async function timePasses(figures: FullFigures, peer: Peer, model: string, rounds: number): Promise<void> {
+  const { name } = peer;
+  const { int8, bandwidth } = figures.machine;
+  let rss = 0;
+  const pass = async (tokens: number, past: number) => {
     const times: number[] = [];
-    for (let i = 0; i <= rounds; i++) times.push((await peer.ask({ task: "pass", tokens, past })).ms);
+    for (let i = 0; i <= Math.max(3, rounds); i++) {
+      const answer = await peer.ask({ task: "pass", tokens, past });
+      times.push(answer.ms);
+      rss = answer.rss;
+    }
     return Math.min(...times);
   };
-  for (const peer of ours) {
-    windows[peer.name] = {};
-    for (const w of WINDOWS) windows[peer.name][w] = await pass(peer, w, PAST);
-    const rows = CONFIG.imageTokens + 2;
-    const ms = await pass(peer, rows, 24);
-    step[peer.name] = { ms, share: (2 * ROW_PRODUCTS * rows) / 1e6 / ms / machine.int8 };
-    const dtype = peer.name === "q8" ? "q8" : "q4";
-    const bytes = programBytes(join(model, partFile("body", dtype))) - 2 * CONFIG.hiddenSize * 58498;
-    const one = windows[peer.name][1];
-    token[peer.name] = { ms: one, overBound: one / (bytes / 1e6 / machine.bandwidth) };
-  }
-  const ready = Object.fromEntries(everyone.map((peer) => [peer.name, peer.ready]));
-  return { machine, ready, memory, tasks, windows, step, token };
+  figures.windows[name] = {};
+  for (const w of WINDOWS) figures.windows[name][w] = await pass(w, PAST);
+  const rows = CONFIG.imageTokens + 2;
+  const ms = await pass(rows, 24);
+  figures.step[name] = { ms, share: (2 * ROW_PRODUCTS * rows) / 1e6 / ms / int8 };
+  const bytes =
+    programBytes(join(model, partFile("body", name === "q8" ? "q8" : "q4"))) - 2 * CONFIG.hiddenSize * 58498;
+  const one = figures.windows[name][1];
+  figures.token[name] = { ms: one, overBound: one / (bytes / 1e6 / bandwidth) };
+  figures.memory[name] = { transformer: rss, whole: rss };
 }
 
 const slow = ({ name }: Peer): boolean => name.startsWith("R");
 
-function show(figures: FullFigures, peers: readonly Peer[]): string {
-  const { machine, ready, memory, tasks, windows, step, token } = figures;
-  const names = peers.map(({ name }) => name);
+const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(2);
+
+function show({ machine, ready, memory, tasks, ratios, windows, step, token }: FullFigures): string {
+  const names = Object.keys(ready);
   const seconds = (ms: number) => (ms / 1000).toFixed(2);
   const rows = Object.entries(tasks).map(([task, times]) => [task, ...names.map((name) => seconds(times[name]))]);
-  const ratios = Object.entries(tasks).flatMap(([task, times]) =>
-    names
-      .filter((name) => /^(R|B)/.test(name))
-      .map((name) => [task, name, ...["q8", "q4", "mixed"].map((dtype) => (times[name] / times[dtype]).toFixed(1))]),
+  const faster = Object.keys(tasks).flatMap((task) =>
+    Object.entries(ratios).map(([name, by]) => [task, name, ...DTYPES.map((dtype) => by[task][dtype].toFixed(1))]),
   );
   const curve = Object.entries(windows).map(([dtype, costs]) => [dtype, ...WINDOWS.map((w) => costs[w].toFixed(0))]);
   const needs = Object.entries(windows).map(([dtype, costs]) => [
@@ -150,10 +181,13 @@ function show(figures: FullFigures, peers: readonly Peer[]): string {
     "",
     table(["seconds", ...names], rows),
     "",
-    ...(ratios.length ? [table(["times faster", "than", "q8", "q4", "mixed"], ratios), ""] : []),
+    ...(faster.length ? [table(["times faster", "than", ...DTYPES], faster), ""] : []),
     table(
-      ["", "ready, s", "peak memory, GB"],
-      names.map((name) => [name, ready[name].toFixed(1), (memory[name] / 1e9).toFixed(2)]),
+      ["", "ready, s", "peak memory, GB", "of it before the pixel decoder is opened"],
+      names.map((name) => {
+        const { transformer, whole } = memory[name];
+        return [name, ready[name].toFixed(1), gigabytes(whole), transformer ? gigabytes(transformer) : ""];
+      }),
     ),
     "",
     table(["pass", "denoising, ms", "of the 8-bit rate", "a token, ms", "times reading its weights"], passes),

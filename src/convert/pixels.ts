@@ -1,10 +1,10 @@
 /**
  * The pixel decoder with convolutions of 8 bits: ranges are measured on pictures, weights rounded for each output
- * channel, and the result kept only where its pictures stay close to those of float32.
+ * channel, and of the decoder's blocks so many rounded as its pictures bear, which stay close to those of float32.
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { f32, i64, type NdArray, nd, Rng } from "../base/index.ts";
+import { f32, i64, type NdArray, nd, Rng, sizeOf } from "../base/index.ts";
 import { type Safetensors, writeAtomic } from "../files/index.ts";
 import {
   add,
@@ -34,15 +34,18 @@ export interface PixelReport {
   kept: boolean;
 }
 
-const CLOSE_ENOUGH_DB = 40;
+/** Mean squared error of 40 dB, of pixels in [-1, 1]. */
+const CLOSE_ENOUGH = 4e-4;
 /** Fewer channels are faster and much better as they are: the first and the last convolution. */
 const FEW_CHANNELS = 16;
 const PICTURES = 3;
 const STEM = "vq_decoder_quantized";
 const PROBE = "vq_decoder_probe.onnx";
 
-/** What may be rounded, by the name of the layer; the next is tried when pictures are too far off. */
-const TRIES: readonly ((layer: string) => boolean)[] = [() => true, (layer) => !/\bup\.0\b/.test(layer)];
+/** Of the error that is allowed, how much the blocks may make one by one: together they make more. */
+const SHARE = 0.7;
+/** How often the worst block is left out before all are. */
+const TRIES = 4;
 
 /** Writes `onnx/vq_decoder_quantized.onnx` beside the float32 decoder and encoder, whose files are there already. */
 export async function quantizeDecoder(
@@ -63,9 +66,8 @@ export async function quantizeDecoder(
   const codes = await calibrationCodes(config, join(folder, "vq_encoder.onnx"), threads);
   const { ranges, pictures } = await measure(plain, wide, codes, folder, places, threads);
 
-  for (const may of TRIES) {
-    const chosen = wide.filter(({ layer }) => may(layer));
-    if (chosen.length === 0) break;
+  /** Writes the decoder with these convolutions rounded; its mean squared error on the worst of `count` pictures. */
+  const attempt = async (chosen: readonly Node[], count = codes.length): Promise<number> => {
     const { graph, stored } = roundConvs(plain, new Set(chosen), ranges, weights);
     const file = await openDataFile(folder, STEM);
     for (const [name, array] of stored) await file.add(name, [array]);
@@ -74,19 +76,63 @@ export async function quantizeDecoder(
     const path = join(folder, `${STEM}.onnx`);
     await writeAtomic(path, writeOnnx(graph, { weights: (name) => state.places[name] }));
     const program = await compile(path, { threads, spinning: false });
-    let psnr = Infinity;
-    for (const [i, ids] of codes.entries())
-      psnr = Math.min(psnr, psnrOf((await program.run({ ids })).out.data as Float32Array, pictures[i]));
+    let worst = 0;
+    for (let i = 0; i < count; i++) {
+      const { out } = await program.run({ ids: codes[i] });
+      worst = Math.max(worst, squaredError(out.data as Float32Array, pictures[i]));
+    }
     await program.dispose();
-    const kept = psnr >= CLOSE_ENOUGH_DB;
-    const report = { psnr, rounded: chosen.length, convolutions: convs.length, kept };
-    if (kept) return report;
-    await rm(path);
-    await rm(join(folder, `${STEM}.onnx_data`));
-    if (may === TRIES.at(-1)) return report;
+    return worst;
+  };
+  const discard = async () => {
+    for (const name of [`${STEM}.onnx`, `${STEM}.onnx_data`]) await rm(join(folder, name), { force: true });
+  };
+
+  let chosen: readonly Node[] = wide;
+  let error = await attempt(chosen);
+  if (error > CLOSE_ENOUGH) {
+    const blocks: Block[] = [];
+    const blockOf = ({ layer }: Node) => layer.replace(/\.[^.]+$/, "");
+    for (const name of new Set(wide.map(blockOf))) {
+      const nodes = wide.filter((node) => blockOf(node) === name);
+      await discard();
+      blocks.push({ nodes, error: await attempt(nodes, 1), work: nodes.reduce((sum, node) => sum + workOf(node), 0) });
+    }
+    const bearable = cheapest(blocks, SHARE * CLOSE_ENOUGH);
+    for (let left = TRIES; error > CLOSE_ENOUGH && left > 0 && bearable.length > 0; left--, bearable.pop()) {
+      await discard();
+      chosen = bearable.flatMap(({ nodes }) => nodes);
+      error = await attempt(chosen);
+    }
   }
-  return { psnr: Infinity, rounded: 0, convolutions: convs.length, kept: false };
+  const kept = error <= CLOSE_ENOUGH;
+  if (!kept) await discard();
+  return { psnr: decibels(error), rounded: chosen.length, convolutions: convs.length, kept };
 }
+
+/** Convolutions that are rounded together. */
+interface Block {
+  nodes: readonly Node[];
+  /** Mean squared error of a picture when it alone is rounded. */
+  error: number;
+  /** Multiplications. */
+  work: number;
+}
+
+/** Blocks whose errors stay below `limit` together, those with the most work for their error first. */
+function cheapest(blocks: readonly Block[], limit: number): Block[] {
+  let sum = 0;
+  return blocks
+    .toSorted((a, b) => a.error / a.work - b.error / b.work)
+    .filter(({ error }) => {
+      const fits = sum + error <= limit;
+      if (fits) sum += error;
+      return fits;
+    });
+}
+
+const workOf = ({ inputs: [, weight], outputs: [out] }: Node): number =>
+  sizeOf(out.shape as number[]) * sizeOf(weight!.shape.slice(1) as number[]);
 
 /** Tokens of simple pictures: soft gradients with a few discs. */
 async function calibrationCodes(config: MagvitConfig, encoder: string, threads?: number): Promise<NdArray<"int64">[]> {
@@ -283,10 +329,13 @@ function roundWeights({ shape, data }: NdArray<"float32">, bias: NdArray<"float3
   return { weight, scales, bias: shift };
 }
 
-/** Of pixels in [-1, 1], in decibels. */
-function psnrOf(got: Float32Array, want: Float32Array): number {
+/** Mean over pixels in [-1, 1], which what is beyond is cut to. */
+function squaredError(got: Float32Array, want: Float32Array): number {
   const clamp = (x: number) => Math.max(-1, Math.min(1, x));
   let squares = 0;
   for (let i = 0; i < got.length; i++) squares += (clamp(got[i]) - clamp(want[i])) ** 2;
-  return 10 * Math.log10(4 / (squares / got.length));
+  return squares / got.length;
 }
+
+/** Peak signal-to-noise ratio. */
+const decibels = (error: number): number => 10 * Math.log10(4 / error);
