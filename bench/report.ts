@@ -1,8 +1,8 @@
 /** Times works in turns, and says what every benchmark says with its figures: machine, versions, date, commit, load. */
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
+import { commitOf } from "fewstep/evaluate";
 import { writeAtomic } from "fewstep/files";
 
 export const median = (values: readonly number[]): number => {
@@ -35,7 +35,7 @@ export function circumstances(): string {
     `onnxruntime-node ${version}`,
     `load ${os.loadavg()[0].toFixed(1)}`,
     new Date().toISOString().slice(0, 10),
-    `commit ${commit()}`,
+    `commit ${commitOf() ?? "unknown"}`,
   ].join(", ");
 }
 
@@ -44,19 +44,6 @@ function readIfThere(path: string): string {
     return readFileSync(path, "utf8");
   } catch {
     return "";
-  }
-}
-
-/** Of the working tree; a package that was installed has none. */
-function commit(): string {
-  try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], {
-      cwd: import.meta.dirname,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }).trim();
-  } catch {
-    return "unknown";
   }
 }
 

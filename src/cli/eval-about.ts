@@ -1,7 +1,6 @@
 /** What every evaluation says beside its figures, and how shares are shown. */
-import { execFileSync } from "node:child_process";
 import os from "node:os";
-import { modelHash, type Share } from "../evaluate/index.ts";
+import { commitOf, modelHash, type Share } from "../evaluate/index.ts";
 import { DEFAULT_MODEL, modelFolder } from "../models/index.ts";
 
 export interface About {
@@ -14,23 +13,10 @@ export async function aboutModel(name: string = DEFAULT_MODEL): Promise<About> {
   return { model: name, modelHash: await modelHash(modelFolder(name)) };
 }
 
-export const circumstances = () => ({ machine: machine(), commit: commit() });
+export const circumstances = () => ({ machine: machine(), commit: commitOf() });
 
 const machine = (): string =>
   `${os.cpus()[0]?.model.trim() ?? "unknown processor"}, ${os.availableParallelism()} cores, Node ${process.version}`;
-
-/** The commit of the working tree, where there is one. */
-function commit(): string | undefined {
-  try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], {
-      cwd: import.meta.dirname,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }).trim();
-  } catch {
-    return undefined;
-  }
-}
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export const interval = ([low, high]: readonly [number, number]): string =>

@@ -1,4 +1,5 @@
-/** What a result must say of itself to be believed: which weights exactly. */
+/** What a result must say of itself to be believed: which weights exactly, and which code. */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
@@ -16,4 +17,17 @@ export async function modelHash(folder: string): Promise<string> {
     for await (const chunk of createReadStream(join(folder, name))) hash.update(chunk);
   }
   return hash.digest("hex").slice(0, 16);
+}
+
+/** The commit of the working tree that this code lies in; undefined: an installed package, which has none. */
+export function commitOf(): string | undefined {
+  try {
+    return execFileSync("git", ["rev-parse", "--short", "HEAD"], {
+      cwd: import.meta.dirname,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
+  } catch {
+    return undefined;
+  }
 }

@@ -19,7 +19,7 @@ export {
   type GenevalResult,
   type Score,
 } from "./geneval.ts";
-export { modelHash } from "./identity.ts";
+export { commitOf, modelHash } from "./identity.ts";
 export { clusteredShare, meanOfShares, type Share, shareOf, Tally } from "./interval.ts";
 export { judge, liesTo, type Verdict } from "./judge.ts";
 export {
