@@ -116,6 +116,7 @@ async function timeTasks(figures: FullFigures, everyone: readonly Peer[], rounds
       for (const peer of everyone) {
         if (slow(peer) && round !== 0) continue;
         const { ms, rss } = await peer.ask(requestOf(peer));
+        if (round >= 0) say(`${name}: ${peer.name} ${(ms / 1000).toFixed(2)} s`);
         const { transformer, whole = 0 } = figures.memory[peer.name] ?? {};
         figures.memory[peer.name] = { transformer, whole: Math.max(whole, rss) };
         const scale = name === "64 tokens" && slow(peer) ? TOKENS / REFERENCE_TOKENS : 1;
@@ -145,6 +146,7 @@ async function timePasses(figures: FullFigures, peer: Peer, model: string, round
   for (const w of WINDOWS) figures.windows[name][w] = await pass(w, PAST);
   const rows = CONFIG.imageTokens + 2;
   const ms = await pass(rows, 24);
+  say(`${name}: a token ${figures.windows[name][1].toFixed(0)} ms, ${rows} rows ${ms.toFixed(0)} ms`);
   figures.step[name] = { ms, share: (2 * ROW_PRODUCTS * rows) / 1e6 / ms / int8 };
   const bytes =
     programBytes(join(model, partFile("body", name === "q8" ? "q8" : "q4"))) - 2 * CONFIG.hiddenSize * 58498;
@@ -152,6 +154,9 @@ async function timePasses(figures: FullFigures, peer: Peer, model: string, round
   figures.token[name] = { ms: one, overBound: one / (bytes / 1e6 / bandwidth) };
   figures.memory[name] = { transformer: rss, whole: rss };
 }
+
+/** All of it takes a quarter of an hour; who ends it early keeps what was measured. */
+const say = (line: string) => console.error(line);
 
 const slow = ({ name }: Peer): boolean => name.startsWith("R");
 
