@@ -60,7 +60,7 @@ repository; commands in runs/README.md.
 
 | | |
 |---|---|
-| Data | seeded scenes of one emoji object: ${classes.length} classes, two sizes, six backgrounds |
+| Data | seeded scenes of one emoji object: ${classes.length} classes, nine places, four backgrounds |
 | Art | Noto Emoji, Apache-2.0 (see NOTICE) |
 ${parts.map(([part, run]) => said(part, run)).join("\n")}
 ${figures ? figures.rows.map((row) => `| ${row.join(" | ")} |`).join("\n") + "\n" : ""}

@@ -48,17 +48,9 @@ export function adamWUpdate(params: Float32Array, grads: Float32Array, { m, v }:
 
 /** Euclidean length of all gradients together. */
 export function globalNorm(grads: Float32Array): number {
-  // Four sums, so that one addition does not wait for another.
-  let [a, b, c, d] = [0, 0, 0, 0];
-  const whole = grads.length - (grads.length % 4);
-  for (let i = 0; i < whole; i += 4) {
-    a += grads[i] * grads[i];
-    b += grads[i + 1] * grads[i + 1];
-    c += grads[i + 2] * grads[i + 2];
-    d += grads[i + 3] * grads[i + 3];
-  }
-  for (let i = whole; i < grads.length; i++) a += grads[i] * grads[i];
-  return Math.sqrt(a + b + c + d);
+  let sum = 0;
+  for (let i = 0; i < grads.length; i++) sum += grads[i] * grads[i];
+  return Math.sqrt(sum);
 }
 
 /** Factor that brings gradients of length `norm` down to at most `limit`; PyTorch's clip_grad_norm_. */
