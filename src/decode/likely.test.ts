@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { Rng } from "../base/index.ts";
 import { canvasOf, type Span, UNDECIDED } from "./contract.ts";
 import { keepLikely, likely } from "./likely.ts";
 import { argmax } from "./samplers.ts";
@@ -30,6 +31,29 @@ test("top-p drops the unlikely tail whose mass is within 1 - p, never the likeli
   expect(keepLikely(even, { topK: 2, topP: 0.7 })).toEqual([0, 2]);
   expect(keepLikely(even, { topK: 2, topP: 0.6 })).toEqual([2]);
   expect(() => keepLikely(Float32Array.of(0, Number.NaN), {})).toThrow("NaN");
+});
+
+test("what is left is what sorting everything leaves", () => {
+  const sorted = (logits: Float32Array, topP: number) => {
+    const ids = [...logits.keys()].sort((a, b) => logits[a] - logits[b] || a - b);
+    const weights = ids.map((id) => Math.exp(logits[id]));
+    const total = weights.reduce((a, b) => a + b, 0);
+    let [mass, dropped] = [0, 0];
+    while (dropped < ids.length - 1 && (mass += weights[dropped]) / total <= 1 - topP) dropped++;
+    return ids.slice(dropped);
+  };
+  const rng = new Rng(5);
+  const kept: number[] = [];
+  for (let i = 0; i < 60; i++) {
+    const spread = 4 * rng.uniform();
+    const random = Float32Array.from({ length: 100 }, () => Math.fround(spread * rng.normal()));
+    const topP = 0.05 + 0.9 * rng.uniform();
+    const ids = keepLikely(random, { topP });
+    expect(ids).toEqual(sorted(random, topP));
+    kept.push(ids.length);
+  }
+  expect(Math.min(...kept)).toBeLessThan(5);
+  expect(Math.max(...kept)).toBeGreaterThan(60);
 });
 
 test("draws follow the filtered distribution, at the temperature of the pass", () => {

@@ -15,26 +15,39 @@ export interface Likely {
 }
 
 /**
- * The ids that remain, the least likely first where top-p has sorted them. Nothing else is sorted: the k-th logit is
- * found by selection. Errors: k beyond the vocabulary, NaN.
+ * The ids that remain, the least likely first where top-p has sorted them. Little else is sorted: the k-th logit is found
+ * by selection. Errors: k beyond the vocabulary, NaN.
  */
 export function keepLikely(logits_V: Float32Array, { topK = 0, topP = 0 }: Likely): number[] {
   const V = logits_V.length;
   if (topK > V)
     fail("top-k is larger than the vocabulary", { where: "topK", expected: `at most ${V}`, got: `${topK}` });
   const limit = topK > 0 && topK < V ? ascending(logits_V.slice(), V - topK) : -Infinity;
-  const ids: number[] = [];
+  let max = -Infinity;
   for (let id = 0; id < V; id++) {
     if (Number.isNaN(logits_V[id])) fail("the model returned NaN logits", { code: "DIVERGED" });
-    if (logits_V[id] >= limit) ids.push(id);
+    max = Math.max(max, logits_V[id]);
   }
-  if (!(topP > 0)) return ids;
+  const ids: number[] = [];
+  if (!(topP > 0)) {
+    for (let id = 0; id < V; id++) if (logits_V[id] >= limit) ids.push(id);
+    return ids;
+  }
+  const weights = new Float64Array(V);
+  let total = 0;
+  for (let id = 0; id < V; id++) if (logits_V[id] >= limit) total += weights[id] = Math.exp(logits_V[id] - max);
+  // What weighs less than this is dropped in any order, for all of it weighs no more than 1 - p: few are left to sort.
+  const floor = ((1 - topP) * total) / V;
+  let mass = 0;
+  for (let id = 0; id < V; id++) {
+    if (!(logits_V[id] >= limit)) continue;
+    if (weights[id] < floor) mass += weights[id];
+    else ids.push(id);
+  }
   ids.sort((a, b) => logits_V[a] - logits_V[b] || a - b);
-  const max = logits_V[ids[ids.length - 1]];
-  const weights = ids.map((id) => Math.exp(logits_V[id] - max));
-  const total = weights.reduce((a, b) => a + b, 0);
   let dropped = 0;
-  for (let mass = weights[0]; dropped < ids.length - 1 && mass / total <= 1 - topP; mass += weights[++dropped]);
+  mass += weights[ids[0]];
+  while (dropped < ids.length - 1 && mass / total <= 1 - topP) mass += weights[ids[++dropped]];
   return ids.slice(dropped);
 }
 
