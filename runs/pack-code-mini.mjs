@@ -67,7 +67,7 @@ ${figures ? figures.rows.map((row) => `| ${row.join(" | ")} |`).join("\n") + "\n
 Classes: ${classes.join(", ")}.
 `;
 const states = Object.fromEntries(Object.entries(trained).map(([name, { weights }]) => [name, weights]));
-const defaults = { guidance: 1, topK: 0, topP: 0.95 };
+const defaults = { guidance: 2, topK: 0, topP: 0.9 };
 await saveLabelModel(folder, {
   config: {
     model: "code-mini",
