@@ -63,6 +63,7 @@ export async function quantizeDecoder(
   const wide = convs.filter(({ inputs: [, weight] }) =>
     weight!.shape.slice(0, 2).every((n) => Number(n) >= FEW_CHANNELS),
   );
+  if (wide.length === 0) return { psnr: Infinity, rounded: 0, convolutions: convs.length, kept: false };
   const codes = await calibrationCodes(config, join(folder, "vq_encoder.onnx"), threads);
   const { ranges, pictures } = await measure(plain, wide, codes, folder, places, threads);
 
