@@ -30,7 +30,8 @@ const OFFICIAL = new URL("../../assets/prompts/geneval-402.tsv", import.meta.url
 
 /**
  * 553 prompts of a domain with GenEval's wording and its number of prompts for each task. Pairs of classes are those
- * that training never shows; the few colours of classes that it never shows are among the others. A task with fewer prompts than asked for repeats them, in order.
+ * that training never shows; the few colours of classes that it never shows are among the others. A task with fewer
+ * prompts than asked for repeats them, in order.
  */
 export function genevalPrompts(domain: Domain): Request[] {
   return TASKS.flatMap((task, i) => {
