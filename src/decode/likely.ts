@@ -4,6 +4,7 @@
  */
 import { fail } from "../base/index.ts";
 import type { Sampler } from "./contract.ts";
+import { exponential } from "./exponential.ts";
 import type { Noise } from "./noise.ts";
 import { ascending } from "./samplers.ts";
 
@@ -35,7 +36,7 @@ export function keepLikely(logits_V: Float32Array, { topK = 0, topP = 0 }: Likel
   }
   const weights = new Float64Array(V);
   let total = 0;
-  for (let id = 0; id < V; id++) if (logits_V[id] >= limit) total += weights[id] = Math.exp(logits_V[id] - max);
+  for (let id = 0; id < V; id++) if (logits_V[id] >= limit) total += weights[id] = exponential(logits_V[id] - max);
   // What weighs less than this is dropped in any order, for all of it weighs no more than 1 - p: few are left to sort.
   const floor = ((1 - topP) * total) / V;
   let mass = 0;
@@ -71,7 +72,7 @@ export function likely({ noise, topK, topP, temperature = 1 }: LikelyOptions): S
     const ids = keepLikely(logits_V, { topK, topP });
     const t = temperatures[Math.min(pass, temperatures.length) - 1];
     const max = ids.reduce((m, id) => Math.max(m, logits_V[id]), -Infinity);
-    const weights = ids.map((id) => Math.exp((logits_V[id] - max) / t));
+    const weights = ids.map((id) => exponential((logits_V[id] - max) / t));
     const target = noise(pass, row, slot) * weights.reduce((a, b) => a + b, 0);
     let sum = 0;
     let i = 0;

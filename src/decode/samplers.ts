@@ -1,6 +1,7 @@
 /** Picks one id from the logits of one slot. It knows vocabularies only as 0 ... V-1. */
 import { fail } from "../base/index.ts";
 import type { Sampler } from "./contract.ts";
+import { exponential } from "./exponential.ts";
 import type { Noise } from "./noise.ts";
 
 /** Index of the largest logit, the first one of equals. */
@@ -23,8 +24,8 @@ function peak(logits_V: Float32Array): number {
 export function probabilityOf(logits_V: Float32Array, id: number): number {
   const max = logits_V[peak(logits_V)];
   let total = 0;
-  for (let i = 0; i < logits_V.length; i++) total += Math.exp(logits_V[i] - max);
-  return Math.fround(Math.exp(logits_V[id] - max) / total);
+  for (let i = 0; i < logits_V.length; i++) total += exponential(logits_V[i] - max);
+  return Math.fround(exponential(logits_V[id] - max) / total);
 }
 
 /** Softmax over each run of `vocab` logits, in float32: the distributions of all slots of a pass. */
@@ -34,8 +35,8 @@ export function probabilities(logits: Float32Array, vocab = logits.length): Floa
     const logits_V = logits.subarray(start, start + vocab);
     const max = logits_V[peak(logits_V)];
     let total = 0;
-    for (let i = 0; i < vocab; i++) total += Math.exp(logits_V[i] - max);
-    for (let i = 0; i < vocab; i++) out[start + i] = Math.exp(logits_V[i] - max) / total;
+    for (let i = 0; i < vocab; i++) total += exponential(logits_V[i] - max);
+    for (let i = 0; i < vocab; i++) out[start + i] = exponential(logits_V[i] - max) / total;
   }
   return out;
 }
@@ -80,7 +81,7 @@ export function categorical({ noise, temperature = 1, topK }: CategoricalOptions
       mostLikely(logits_V, best, scratch);
     }
     let total = 0;
-    for (let i = 0; i < n; i++) total += weights[i] = Math.exp((logits_V[ranked ? best[i] : i] - max) / temperature);
+    for (let i = 0; i < n; i++) total += weights[i] = exponential((logits_V[ranked ? best[i] : i] - max) / temperature);
     const target = noise(pass, row, slot) * total;
     let sum = 0;
     let i = 0;
