@@ -1,20 +1,27 @@
 /**
- * Draws pictures of published sizes with weights made from their names, and prints seconds and memory as JSON: node
- * code-worker.js DRAFTER_DEPTH [REFINER_DEPTH DRAFTED_SCALES] [--pictures N] [--guidance G]. A process of its own, so that
- * its peak memory is that of one case.
+ * Draws pictures of published sizes with made-up weights when asked: node code-worker.js fp32|q8 FOLDER. It reads one JSON
+ * request a line, {"depths": [30, 16], "drafted": 8, "guidance": 1.5}, and answers {"ms", "rss", "cacheBytes"}; without
+ * "drafted" the first network draws alone, with "pixels" it also answers "pixelMs". Converted networks are kept in FOLDER.
  */
-import { parseArgs } from "node:util";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { f32, type NdArray, sizeOf } from "fewstep/base";
+import { packNetwork } from "fewstep/convert";
 import { blank, decodeScales, handOver, likely, seeded, squareScales } from "fewstep/decode";
 import { featureMaps, MSVQ_PRESETS, msvqParameters, msvqPrograms, scaleOffsets, tokenCount } from "fewstep/models/msvq";
-import { varConfig, varParameters, varPredictor, varPrograms } from "fewstep/models/var";
+import {
+  packedVarFile,
+  packedVarPrograms,
+  type VarPrograms,
+  varConfig,
+  varParameters,
+  varPredictor,
+  varPrograms,
+} from "fewstep/models/var";
+import { createHost } from "fewstep/runtime";
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: { pictures: { type: "string", default: "1" }, guidance: { type: "string", default: "1.5" } },
-});
-const [drafterDepth, refinerDepth, drafted] = positionals.map(Number);
-const [pictures, guidance] = [Number(values.pictures), Number(values.guidance)];
+const [dtype, folder] = process.argv.slice(2);
 
 /** Numbers that look random, the same for a name in every run; spread by fan-in, so that activations stay in range. */
 function weightOf(name: string, shape: readonly number[]): NdArray<"float32"> {
@@ -30,53 +37,64 @@ function weightOf(name: string, shape: readonly number[]): NdArray<"float32"> {
   return out;
 }
 
-const stateOf = (shapes: ReadonlyMap<string, readonly number[]>) => {
-  const state = new Map([...shapes].map(([name, shape]) => [name, weightOf(name, shape)]));
-  return (name: string) => state.get(name);
+const host = createHost({ host: "inline", spinning: false });
+const vae = MSVQ_PRESETS.vae;
+const shapes = msvqParameters(vae);
+const tokenizer = msvqPrograms(vae, (name) => weightOf(name, shapes.get(name)!), { host, micro: 1 });
+const networks = new Map<number, Promise<VarPrograms>>();
+
+async function open(depth: number): Promise<VarPrograms> {
+  const config = varConfig(depth);
+  const parameters = varParameters(config);
+  if (dtype === "fp32") {
+    const state = new Map([...parameters].map(([name, shape]) => [name, weightOf(name, shape)]));
+    return varPrograms(config, (name) => state.get(name), { host, shared: true });
+  }
+  const body = join(folder, `d${depth}.onnx`);
+  mkdirSync(folder, { recursive: true });
+  // The file of the last part is there only when all are.
+  if (!existsSync(packedVarFile(body, "embed")))
+    await packNetwork(config, (name) => weightOf(name, parameters.get(name)!), body);
+  return packedVarPrograms(config, (part) => host.compile(packedVarFile(body, part)));
+}
+
+const network = (depth: number): Promise<VarPrograms> => {
+  const known = networks.get(depth) ?? open(depth);
+  networks.set(depth, known);
+  return known;
 };
 
-const made = performance.now();
-const vae = MSVQ_PRESETS.vae;
-const tokenizer = msvqPrograms(vae, stateOf(msvqParameters(vae)), { spinning: false, micro: 1 });
-const network = (depth: number) => {
-  const config = varConfig(depth);
-  return varPrograms(config, stateOf(varParameters(config)), { shared: true, spinning: false });
-};
-const drafter = network(drafterDepth);
-const refiner = refinerDepth ? network(refinerDepth) : undefined;
-const sides = vae.sides;
+const { sides } = vae;
 const scales = squareScales(sides);
 
-let cacheBytes = 0;
-async function draw(): Promise<{ network: number; pixels: number }> {
-  const labels = Array.from({ length: pictures }, (_, i) => (207 + i) % 1000);
-  const maps = featureMaps(tokenizer, pictures);
-  const request = { labels, maps, guidance };
+interface Request {
+  depths: [drafter: number, refiner?: number];
+  drafted?: number;
+  guidance: number;
+  pixels?: boolean;
+}
+
+async function draw({ depths: [large, small], drafted, guidance, pixels }: Request) {
+  const [drafter, refiner] = [await network(large), drafted ? await network(small!) : undefined];
+  const maps = featureMaps(tokenizer, 1);
+  const request = { labels: [207], maps, guidance };
   const start = performance.now();
-  const first = await varPredictor(drafter, { ...request, scales: refiner ? drafted : sides.length });
+  const first = await varPredictor(drafter, { ...request, scales: drafted ?? sides.length });
   const second = refiner && (await varPredictor(refiner, request));
-  const limit = scaleOffsets(vae)[drafted || sides.length];
+  const limit = scaleOffsets(vae)[drafted ?? sides.length];
   const model = second ? handOver(first, second, (span) => span.start >= limit) : first;
   const sample = likely({ noise: seeded(1, "sample"), topK: 900, topP: 0.95 });
-  let last = blank(pictures, tokenCount(vae));
+  let last = blank(1, tokenCount(vae));
+  let cacheBytes = 0;
   for await (const state of decodeScales(model, last, { scales, sample })) {
     last = state.canvas;
     cacheBytes = Math.max(cacheBytes, first.cacheBytes + (second?.cacheBytes ?? 0));
   }
-  const map = await maps.after(last, sides.length);
   const drawn = performance.now();
-  await tokenizer.decode(map);
-  return { network: (drawn - start) / 1000, pixels: (performance.now() - drawn) / 1000 };
+  if (pixels) await tokenizer.decode(await maps.after(last, sides.length));
+  return { ms: drawn - start, cacheBytes, ...(pixels && { pixelMs: performance.now() - drawn }) };
 }
 
-const ready = performance.now();
-const seconds = await draw();
-console.log(
-  JSON.stringify({
-    weightsSeconds: (ready - made) / 1000,
-    networkSeconds: seconds.network / pictures,
-    pixelSeconds: seconds.pixels / pictures,
-    cacheBytes,
-    peakBytes: process.resourceUsage().maxRSS * 1024,
-  }),
-);
+console.log(JSON.stringify({ ready: performance.now() / 1000 }));
+for await (const line of createInterface({ input: process.stdin }))
+  console.log(JSON.stringify({ ...(await draw(JSON.parse(line))), rss: process.resourceUsage().maxRSS * 1024 }));

@@ -11,5 +11,5 @@ export * from "./plan.ts";
 export { PUBLISHED, type PublishedModel, publishedModel, wantedFiles } from "./published.ts";
 export { DEFAULT_MODEL, embeddedModels, modelFolder, nearest, pulledModels } from "./registry.ts";
 export { type ModelParts, saveModel } from "./save.ts";
-export { magvitParameters, type Shapes, type StateDict, showoParameters } from "./weights.ts";
+export { checkFinite, magvitParameters, type Shapes, type StateDict, showoParameters } from "./weights.ts";
 export * from "./windows.ts";

@@ -34,11 +34,11 @@ export const blockOf = (width: number): number => {
 const frozen = { constant: 0 } as const;
 const widthOf = (x: Tensor): number => Number(x.shape.at(-1));
 
-/** y = x W' + b over the last axis. Parameters: `weight`, with scales where it has some, and `bias`. */
-export function storedLinear(x: Tensor, out: number, storage: Storage): Tensor {
+/** y = x W' + b over the last axis. Parameters: `weight`, with scales where it has some, and `bias` unless it is given. */
+export function storedLinear(x: Tensor, out: number, storage: Storage, given?: Tensor): Tensor {
   const { graph } = x;
   const width = widthOf(x);
-  const bias = graph.param("bias", [out], frozen);
+  const bias = given ?? graph.param("bias", [out], frozen);
   const lead: readonly Dim[] = x.shape.slice(0, -1);
   const rows = reshape(x, [-1, width]);
   const back = (y: Tensor) => reshape(y, [...lead, out]);

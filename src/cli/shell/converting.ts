@@ -1,9 +1,10 @@
 /** Conversion as several commands do it: calibration texts, progress, what came out. */
-import { type ConvertReport, convertModel } from "../../convert/index.ts";
+import { type ConvertReport, convertLabelModel, convertModel } from "../../convert/index.ts";
 import { gigabytes } from "../../files/index.ts";
 import { locateModel, type ModelSource } from "../../models/index.ts";
 import type { PackedDType } from "../../models/showo/index.ts";
 import { questionText } from "../../models/showo/index.ts";
+import type { PublishedFiles } from "../../models/var/index.ts";
 import { loadTokenizer, phiTokenizer } from "../../text/index.ts";
 import type { Io } from "./io.ts";
 import { progressBar } from "./progress.ts";
@@ -45,6 +46,18 @@ export async function convertWithBar(
       texts,
       lora,
       threads,
+      signal: io.signal,
+      onProgress: ({ done, total }) => bar.show(done, total),
+    });
+  } finally {
+    bar.clear();
+  }
+}
+
+export async function convertLabelWithBar(source: string | PublishedFiles, out: string, io: Io) {
+  const bar = progressBar(io, "converting");
+  try {
+    return await convertLabelModel(source, out, {
       signal: io.signal,
       onProgress: ({ done, total }) => bar.show(done, total),
     });

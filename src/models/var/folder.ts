@@ -1,6 +1,7 @@
 /**
  * Next-scale models as folders: var.json (sizes, classes, defaults, which networks there are), a tokenizer and one or
- * more transformers (float16), README.md; or as published .pth files. Networks are read when first asked for.
+ * more transformers (float16, or converted to graphs), README.md; or as published .pth files. Networks are read when
+ * first asked for.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -14,6 +15,7 @@ import { MSVQ_PRESETS, type MsvqConfig, type MsvqPrograms, msvqPrograms } from "
 import { MSVQ_IGNORED, msvqParameters } from "../msvq/weights.ts";
 import { checkFinite, checkNames, readStateDict, type Shapes, type StateDict } from "../weights.ts";
 import { type VarConfig, varConfig } from "./config.ts";
+import { packedVarFile, packedVarPrograms } from "./packed.ts";
 import { type VarPrograms, varPrograms } from "./programs.ts";
 import { varBuffers, varParameters } from "./weights.ts";
 
@@ -53,7 +55,7 @@ const network: z.ZodType<VarConfig> = z.strictObject({
 /** In the folder, or in one beside it. */
 const file = z
   .string()
-  .regex(/^(\.\.\/[\w-]+\/)?[\w-][\w.-]*\.(safetensors|pth)$/, "not a weights file in or beside this folder");
+  .regex(/^(\.\.\/[\w-]+\/)?[\w-][\w.-]*\.(safetensors|pth|onnx)$/, "not a weights file in or beside this folder");
 
 const settings = z.strictObject({
   /** Name of the model. */
@@ -100,26 +102,27 @@ export interface PublishedFiles {
 
 // The weights lie in the package root, three folders up from src/models/var and from dist/models/var alike.
 const WEIGHTS = fileURLToPath(new URL("../../../weights/", import.meta.url));
-const SETTINGS = "var.json";
+export const LABEL_SETTINGS = "var.json";
 
 /** Names of the next-scale models that the package carries. */
 export const embeddedLabelModels = (): string[] =>
-  existsSync(WEIGHTS) ? readdirSync(WEIGHTS).filter((name) => existsSync(join(WEIGHTS, name, SETTINGS))) : [];
+  existsSync(WEIGHTS) ? readdirSync(WEIGHTS).filter((name) => existsSync(join(WEIGHTS, name, LABEL_SETTINGS))) : [];
 
 /** The folder of a next-scale model by its name or path, if there is one. */
 export const labelModelFolder = (nameOrFolder: string): string | undefined =>
-  [join(WEIGHTS, nameOrFolder), nameOrFolder].find((folder) => existsSync(join(folder, SETTINGS)));
+  [join(WEIGHTS, nameOrFolder), nameOrFolder].find((folder) => existsSync(join(folder, LABEL_SETTINGS)));
 
 /** Opens a model. Errors: NOT_FOUND; BAD_FILE where sizes contradict each other; BAD_WEIGHTS when a network is read. */
 export async function loadLabelNetworks(
   source: string | PublishedFiles,
   options: LabelLoadOptions = {},
 ): Promise<LabelNetworks> {
-  const { config, pathOf } = typeof source === "string" ? openFolder(source) : openFiles(source);
-  const where = typeof source === "string" ? source : source.drafter;
-  checkSizes(config, where);
+  const { config, pathOf, where } = locateLabelModel(source);
+  const converted = Object.values(config.networks).some(({ file }) => isPacked(file));
   const { threads, shared = typeof source !== "string", signal } = options;
-  const host = createHost({ host: shared ? "inline" : (options.host ?? "worker"), threads, spinning: false });
+  // Caches of gigabytes are not carried to a thread and back.
+  const kind = shared ? "inline" : (options.host ?? (converted ? "inline" : "worker"));
+  const host = createHost({ host: kind, threads, spinning: false });
   try {
     const { tokenizer } = config;
     const path = pathOf(tokenizer.file);
@@ -129,8 +132,10 @@ export async function loadLabelNetworks(
       const known =
         config.networks[name] ??
         fail("the model has no such network", { where, expected: Object.keys(config.networks).join(", "), got: name });
+      const path = pathOf(known.file);
+      if (isPacked(path)) return packedVarPrograms(known.config, (part) => host.compile(packedVarFile(path, part)));
       const buffers = varBuffers(known.config);
-      const weights = await readStateDict(pathOf(known.file), varParameters(known.config), { buffers, signal });
+      const weights = await readStateDict(path, varParameters(known.config), { buffers, signal });
       return varPrograms(known.config, (tensor) => weights.get(tensor), { host, shared });
     };
     return {
@@ -149,14 +154,28 @@ export async function loadLabelNetworks(
   }
 }
 
+/** Settings of a model and the paths of its files, nothing read yet. Errors: NOT_FOUND, BAD_FILE. */
+export function locateLabelModel(source: string | PublishedFiles): {
+  config: LabelConfig;
+  pathOf(file: string): string;
+  where: string;
+} {
+  const located = typeof source === "string" ? openFolder(source) : openFiles(source);
+  const where = typeof source === "string" ? source : source.drafter;
+  checkSizes(located.config, where);
+  return { ...located, where };
+}
+
+const isPacked = (file: string): boolean => file.endsWith(".onnx");
+
 function openFolder(nameOrFolder: string): { config: LabelConfig; pathOf(file: string): string } {
   const folder =
     labelModelFolder(nameOrFolder) ??
     fail(`there is no next-scale model "${nameOrFolder}"`, {
       code: "NOT_FOUND",
-      expected: `${embeddedLabelModels().join(", ") || "a name"}, or a folder that holds ${SETTINGS}`,
+      expected: `${embeddedLabelModels().join(", ") || "a name"}, or a folder that holds ${LABEL_SETTINGS}`,
     });
-  const where = join(folder, SETTINGS);
+  const where = join(folder, LABEL_SETTINGS);
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(where, "utf8"));
@@ -254,5 +273,5 @@ export async function saveLabelModel(folder: string, parts: LabelParts): Promise
   for (const [name, { file, config: sizes }] of Object.entries(config.networks))
     await write(file, parts.networks[name], varParameters(sizes));
   await writeAtomic(join(folder, "README.md"), parts.card);
-  await writeJson(join(folder, SETTINGS), config);
+  await writeJson(join(folder, LABEL_SETTINGS), config);
 }

@@ -27,7 +27,6 @@ import {
   type Tensor,
   transpose,
 } from "../../graph/index.ts";
-import { linear } from "../../nn/index.ts";
 import { tokenCount } from "../msvq/index.ts";
 import { MAX_SCALE, scaleOfTokens, type VarConfig } from "./config.ts";
 
@@ -36,6 +35,9 @@ export interface KeyValue {
   k: Tensor;
   v: Tensor;
 }
+
+/** A linear layer over the last axis, named by the scope; its bias is a parameter unless it is given. */
+export type VarLinear = (x: Tensor, out: number, options?: { bias?: Tensor; init?: { normal: number } }) => Tensor;
 
 const START_NORMAL = (width: number) => ({ normal: Math.sqrt(1 / 3 / width) });
 
@@ -50,7 +52,7 @@ export function classEmbedding(config: VarConfig, labels: Tensor): Tensor {
 }
 
 /** Six for each block and two for the head, [B, 6 * depth + 2, C]: all that the class decides in the blocks. */
-export function modulations(config: VarConfig, classes: Tensor): Tensor {
+export function modulations(config: VarConfig, classes: Tensor, linear: VarLinear = plainLinear): Tensor {
   const { depth, width, sharedNorm } = config;
   const { graph } = classes;
   const active = silu(classes);
@@ -89,18 +91,14 @@ export function startTokens(config: VarConfig, classes: Tensor): Tensor {
 
 /** Pooled maps [B, M, Z] -> tokens without their place [B, M, C]. */
 export const wordEmbedding = (config: VarConfig, maps: Tensor): Tensor =>
-  maps.graph.scope("word_embed", () => project(maps, config.width, { bias: true }));
+  maps.graph.scope("word_embed", () => plainLinear(maps, config.width));
 
-/** A linear layer as one Gemm whatever sizes are known; `linear` would transpose weights where two are not. */
-function project(
-  x: Tensor,
-  out: number,
-  { bias, init }: { bias: boolean | Tensor; init?: { normal: number } },
-): Tensor {
+/** One Gemm whatever sizes are known: `linear` of nn would transpose weights where two are not. */
+function plainLinear(x: Tensor, out: number, { bias, init }: Parameters<VarLinear>[2] = {}): Tensor {
   const { graph } = x;
   const width = Number(x.shape.at(-1));
   const weight = graph.param("weight", [out, width], init ?? START_NORMAL(width));
-  const c = bias === true ? graph.param("bias", [out], { constant: 0 }) : bias || undefined;
+  const c = bias ?? graph.param("bias", [out], { constant: 0 });
   const rows = gemm(reshape(x, [-1, width]), weight, { transB: true, c });
   return reshape(rows, [...x.shape.slice(0, -1), out]);
 }
@@ -125,6 +123,7 @@ export interface BodyInputs {
   past?: readonly KeyValue[];
   /** Only so many of the last tokens are wanted: the last block computes nothing but keys and values for the others. */
   last?: number;
+  linear?: VarLinear;
 }
 
 export interface BodyOutputs {
@@ -134,7 +133,10 @@ export interface BodyOutputs {
   present: KeyValue[];
 }
 
-export function varBody(config: VarConfig, { x, mods, bias, past, last }: BodyInputs): BodyOutputs {
+export function varBody(
+  config: VarConfig,
+  { x, mods, bias, past, last, linear = plainLinear }: BodyInputs,
+): BodyOutputs {
   const { graph } = x;
   const present: KeyValue[] = [];
   let hidden = x;
@@ -144,11 +146,13 @@ export function varBody(config: VarConfig, { x, mods, bias, past, last }: BodyIn
       const [gateAttention, gateFfn, scaleAttention, scaleFfn, shiftAttention, shiftFfn] = [0, 1, 2, 3, 4, 5].map(of);
       const wanted = i === config.depth - 1 ? last : undefined;
       const normed = modulated(hidden, scaleAttention, shiftAttention, config.normEps);
-      const { out, kv } = graph.scope("attn", () => attention(config, normed, { bias, past: past?.[i], last: wanted }));
+      const { out, kv } = graph.scope("attn", () =>
+        attention(config, normed, { linear, bias, past: past?.[i], last: wanted }),
+      );
       present.push(kv);
       hidden = add(lastOf(hidden, wanted), mul(gateAttention, out));
       const fed = modulated(hidden, scaleFfn, shiftFfn, config.normEps);
-      hidden = add(hidden, mul(gateFfn, feedForward(config, fed)));
+      hidden = add(hidden, mul(gateFfn, feedForward(config, fed, linear)));
     });
   return { hidden, present };
 }
@@ -158,7 +162,7 @@ const lastOf = (x: Tensor, count: number | undefined): Tensor => (count === unde
 function attention(
   config: VarConfig,
   x: Tensor,
-  { bias, past, last }: { bias?: Tensor; past?: KeyValue; last?: number },
+  { linear, bias, past, last }: { linear: VarLinear; bias?: Tensor; past?: KeyValue; last?: number },
 ): { out: Tensor; kv: KeyValue } {
   const { width, heads, qkNorm, depth } = config;
   const { graph } = x;
@@ -167,7 +171,7 @@ function attention(
   const qBias = graph.param("q_bias", [width], { constant: 0 });
   const vBias = graph.param("v_bias", [width], { constant: 0 });
   const biases = concat([qBias, graph.constant(f32([width])), vBias], 0);
-  const qkv = graph.scope("mat_qkv", () => project(x, 3 * width, { bias: biases }));
+  const qkv = graph.scope("mat_qkv", () => linear(x, 3 * width, { bias: biases }));
   const parts = reshape(qkv, [rows, length, 3, heads, d]);
   const part = (i: number) => reshape(slice(parts, 2, i, i + 1), [rows, length, heads, d]);
   let q = lastOf(part(0), last);
@@ -186,24 +190,24 @@ function attention(
   const mixed = transpose(matmul(softmax(seen), transpose(all("v"), [1, 2, 0, 3])), [0, 2, 1, 3]);
   const flat = reshape(mixed, [...q.shape.slice(0, 2), width]);
   const init = { normal: START_NORMAL(width).normal / Math.sqrt(2 * depth) };
-  return { out: graph.scope("proj", () => project(flat, width, { bias: true, init })), kv };
+  return { out: graph.scope("proj", () => linear(flat, width, { init })), kv };
 }
 
-function feedForward({ width, mlpSize, depth }: VarConfig, x: Tensor): Tensor {
+function feedForward({ width, mlpSize, depth }: VarConfig, x: Tensor, linear: VarLinear): Tensor {
   const { graph } = x;
   return graph.scope("ffn", () => {
-    const wide = gelu(graph.scope("fc1", () => project(x, mlpSize, { bias: true, init: START_NORMAL(width) })));
+    const wide = gelu(graph.scope("fc1", () => linear(x, mlpSize, { init: START_NORMAL(width) })));
     const init = { normal: START_NORMAL(width).normal / Math.sqrt(2 * depth) };
-    return graph.scope("fc2", () => project(wide, width, { bias: true, init }));
+    return graph.scope("fc2", () => linear(wide, width, { init }));
   });
 }
 
 /** Logits of hidden states [R, M, C] -> [R, M, V]. */
-export function varHead(config: VarConfig, hidden: Tensor, mods: Tensor): Tensor {
+export function varHead(config: VarConfig, hidden: Tensor, mods: Tensor, linear: VarLinear = plainLinear): Tensor {
   const of = (part: number) => slice(mods, 1, 6 * config.depth + part, 6 * config.depth + part + 1);
   const normed = modulated(hidden, of(0), of(1), config.normEps);
   const init = { normal: 0.02 * START_NORMAL(config.width).normal };
-  return hidden.graph.scope("head", () => project(normed, config.codebookSize, { bias: true, init }));
+  return hidden.graph.scope("head", () => linear(normed, config.codebookSize, { init }));
 }
 
 /** 0 where a token may look, -inf elsewhere [1, 1, L, L]: its own scale and all coarser ones. */

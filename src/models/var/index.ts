@@ -3,16 +3,19 @@ export * from "./config.ts";
 export * from "./edit.ts";
 export {
   embeddedLabelModels,
+  LABEL_SETTINGS,
   type LabelConfig,
   type LabelLoadOptions,
   type LabelNetworks,
   type LabelParts,
   labelModelFolder,
   loadLabelNetworks,
+  locateLabelModel,
   type PublishedFiles,
   saveLabelModel,
 } from "./folder.ts";
 export * from "./graph.ts";
+export * from "./packed.ts";
 export * from "./predictor.ts";
 export * from "./programs.ts";
 export type { Smooth } from "./smooth.ts";
