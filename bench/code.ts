@@ -1,7 +1,8 @@
 /**
  * VAR and CoDe at the published sizes with made-up weights: seconds a picture and peak memory, against PyTorch in turns.
  * Environment: CODE_FOLDER, where converted networks are kept (3 GB; default: a temporary folder); FULL_PYTHON, a Python
- * with torch (without: fewstep alone); CODE_PEERS, which of R,R16,B (default all).
+ * with torch (without: fewstep alone); CODE_PEERS, which of R,R16,B (default all); CODE_REFERENCE, a checkout of CoDe: it is
+ * asked too, as C and under autocast as C16 (see bench/pytorch/checkouts.py).
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,6 +16,7 @@ interface Drawn extends Answer {
   cacheBytes?: number;
 }
 
+/** The small network comes first, so that its peak memory is its own. */
 const CASES = {
   "VAR-d16": { depths: [16] },
   "VAR-d30": { depths: [30] },
@@ -23,7 +25,6 @@ const CASES = {
 };
 type Case = keyof typeof CASES;
 const NAMES = Object.keys(CASES) as Case[];
-/** The small one comes first, so that its peak is its own. */
 const GUIDANCE = 1.5;
 
 export interface CodeFigures {
@@ -42,16 +43,21 @@ export interface CodeFigures {
 export async function benchCode({ rounds }: { rounds: number }): Promise<{ figures: CodeFigures; text: string }> {
   const worker = fileURLToPath(new URL("./code-worker.js", import.meta.url));
   const script = fileURLToPath(new URL("../../bench/pytorch/var_peers.py", import.meta.url));
-  const python = process.env.FULL_PYTHON;
+  const checkouts = fileURLToPath(new URL("../../bench/pytorch/checkouts.py", import.meta.url));
+  const [python, reference] = [process.env.FULL_PYTHON, process.env.CODE_REFERENCE];
+  const wanted = python ? (process.env.CODE_PEERS ?? `B,R16,R${reference ? ",C16,C" : ""}`).split(",") : [];
+  const argsOf = (peer: string): string[] => {
+    if (!peer.startsWith("C")) return [script, "--peer", peer];
+    if (!reference) throw new Error("set CODE_REFERENCE: see the head of bench/code.ts");
+    return [checkouts, "code", reference, ...(peer === "C16" ? ["--bfloat16"] : [])];
+  };
   const temporary = process.env.CODE_FOLDER ? undefined : mkdtempSync(join(tmpdir(), "fewstep-code-"));
   const folder = temporary ?? process.env.CODE_FOLDER!;
   const own = (dtype: string) =>
     startPeer(dtype, process.execPath, ["--max-old-space-size=4096", worker, dtype, folder]);
   const others: (() => Promise<Peer>)[] = [
     () => own("fp32"),
-    ...(python ? (process.env.CODE_PEERS ?? "B,R16,R").split(",") : []).map(
-      (peer) => () => startPeer(peer, python!, [script, "--peer", peer]),
-    ),
+    ...wanted.map((peer) => () => startPeer(peer, python!, argsOf(peer))),
   ];
   const figures: CodeFigures = { ms: {}, pixelMs: 0, cacheBytes: {}, memory: {}, ratios: {} };
   const ours = await own("q8");

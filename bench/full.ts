@@ -2,7 +2,7 @@
  * The published size on made-up weights: converted models against PyTorch on the same weights, in turns, beside what the
  * machine can do at best. Environment: FULL_SYNTH, the folder of `fewstep synth`; FULL_MODEL, the same converted (mixed);
  * FULL_PYTHON, a Python with torch and transformers (without: fewstep alone); FULL_PEERS, which of R,R16,B (default all);
- * FULL_THREADS.
+ * FULL_THREADS. FULL_REFERENCE, a checkout of Show-o or Show-o Turbo: it is asked too, as C (see bench/pytorch/checkouts.py).
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -54,8 +54,10 @@ export async function benchFull({ rounds }: { rounds: number }): Promise<{ figur
   const machine = await roofline(Number(threads) || undefined);
   const worker = fileURLToPath(new URL("./full-worker.js", import.meta.url));
   const script = fileURLToPath(new URL("../../bench/pytorch/peers.py", import.meta.url));
+  const checkouts = fileURLToPath(new URL("../../bench/pytorch/checkouts.py", import.meta.url));
   const python = process.env.FULL_PYTHON;
-  const wanted = python ? (process.env.FULL_PEERS ?? "B,R16,R").split(",") : [];
+  const reference = process.env.FULL_REFERENCE;
+  const wanted = python ? (process.env.FULL_PEERS ?? `B,R16,R${reference ? ",C" : ""}`).split(",") : [];
   const folders = ["--showo", join(synth, "showo"), "--magvit", join(synth, "magvit")];
   const figures: FullFigures = {
     machine,
@@ -76,7 +78,8 @@ export async function benchFull({ rounds }: { rounds: number }): Promise<{ figur
     }
     if (wanted.length === 0) await timeTasks(figures, ours, rounds);
     for (const name of wanted) {
-      const args = [script, ...folders, "--peer", name, ...(threads ? ["--threads", threads] : [])];
+      const of = name === "C" ? [checkouts, "showo", setting("FULL_REFERENCE")] : [script, "--peer", name];
+      const args = [...of, ...folders, ...(threads ? ["--threads", threads] : [])];
       const peer = await startPeer(name, python!, args);
       try {
         figures.ready[name] = peer.ready;
@@ -158,7 +161,7 @@ async function timePasses(figures: FullFigures, peer: Peer, model: string, round
 /** All of it takes a quarter of an hour; who ends it early keeps what was measured. */
 const say = (line: string) => console.error(line);
 
-const slow = ({ name }: Peer): boolean => name.startsWith("R");
+const slow = ({ name }: Peer): boolean => /^[RC]/.test(name);
 
 const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(2);
 

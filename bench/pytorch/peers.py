@@ -37,6 +37,22 @@ def prompt_ids(ids):
     return [T2I, END, *ids, END][: TEXT_SLOTS - 1] if len(ids) + 3 > TEXT_SLOTS else [T2I, END, *ids, END]
 
 
+def picture_mask(ids):
+    """Who sees whom [B, L, L] in rows of a prompt and a picture: prompts are causal, pictures see all but padding."""
+    length = ids.shape[1]
+    image = torch.arange(length) >= TEXT_SLOTS
+    pads = ids == PAD
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    return torch.where(image[None, :, None], ~pads[:, None, :], causal[None] & (~pads[:, None, :] | pads[:, :, None]))
+
+
+def answer_mask(length, picture):
+    """Who sees whom [L, L] in a row that answers: its first `picture` tokens are open to all."""
+    allowed = torch.ones(length, length, dtype=torch.bool).tril()
+    allowed[:, :picture] = True
+    return allowed
+
+
 class Reference:
     """transformers' Phi, asked with whole rows."""
 
@@ -74,12 +90,7 @@ class Reference:
             cells = torch.where(codes < 0, MASK, codes + IMAGE)[None].expand(count, -1)
             edge = torch.ones(count, 1, dtype=torch.long)
             ids = torch.cat([texts, edge * SOI, cells, edge * EOI], 1)
-            length = ids.shape[1]
-            image = torch.arange(length) >= TEXT_SLOTS
-            pads = ids == PAD
-            causal = torch.ones(length, length, dtype=torch.bool).tril()
-            allowed = torch.where(image[None, :, None], ~pads[:, None, :], causal[None] & (~pads[:, None, :] | pads[:, :, None]))
-            logits = self.forward(ids, allowed)[:, -len(codes) - 1 : -1, IMAGE:MASK]
+            logits = self.forward(ids, picture_mask(ids))[:, -len(codes) - 1 : -1, IMAGE:MASK]
             return logits[0] if not guidance else (1 + guidance) * logits[0] - guidance * logits[1]
 
         return ask
@@ -87,10 +98,7 @@ class Reference:
     def describe(self, prefix, question, tokens):
         ids = prefix + question
         for _ in range(tokens):
-            length = len(ids)
-            allowed = torch.ones(length, length, dtype=torch.bool).tril()
-            allowed[:, : len(prefix)] = True
-            logits = self.forward(torch.tensor([ids]), allowed[None])[0, -1, :TEXT]
+            logits = self.forward(torch.tensor([ids]), answer_mask(len(ids), len(prefix))[None])[0, -1, :TEXT]
             ids.append(int(logits.argmax()))
 
 
@@ -182,9 +190,7 @@ class Best:
     def describe(self, prefix, question, tokens):
         ids = prefix + question
         cache = self.cache(1, len(ids) + tokens)
-        allowed = torch.ones(len(ids), len(ids), dtype=torch.bool).tril()
-        allowed[:, : len(prefix)] = True
-        hidden = self.body(torch.tensor([ids]), 0, cache, allowed)
+        hidden = self.body(torch.tensor([ids]), 0, cache, answer_mask(len(ids), len(prefix)))
         for i in range(tokens):
             token = F.linear(hidden[:, -1], *self.text_head).argmax(-1, keepdim=True)
             if i + 1 < tokens:
