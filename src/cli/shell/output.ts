@@ -65,6 +65,11 @@ export async function outputPaths(
     for (let i = 0; i < count; i++) names.push(await freeName(join(folder, slug(text) + ending), names));
     return names;
   }
+  if (extname(asked!) === "")
+    fail("neither a folder nor a picture", {
+      where: asked,
+      expected: "a name ending in .png, .jpg, .jpeg, .webp, or a folder that is there",
+    });
   formatOf(asked!);
   await checkFolder(dirname(asked!));
   const stem = asked!.slice(0, asked!.length - extname(asked!).length);
