@@ -6,8 +6,10 @@ export type { LabelConfig, LabelLoadOptions, LabelNetworks, LabelParts, Publishe
 
 const notHere = (): never => fail("a page draws no classes", { hint: "Use a server: npx fewstep studio." });
 
+export const LABEL_SETTINGS = "var.json";
 export const embeddedLabelModels = (): string[] => [];
 export const labelModelFolder = (_: string): string | undefined => undefined;
+export const locateLabelModel = (_: string | PublishedFiles): never => notHere();
 export const loadLabelNetworks = async (_: string | PublishedFiles, __?: LabelLoadOptions): Promise<LabelNetworks> =>
   notHere();
 export const saveLabelModel = async (_: string, __: LabelParts): Promise<void> => notHere();
