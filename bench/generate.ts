@@ -15,6 +15,7 @@ import {
   seeded,
 } from "fewstep/decode";
 import { gridSide, imagePredictor, textPredictor } from "fewstep/models/showo";
+import { eventLoopGaps, type Gap } from "./gaps.ts";
 import { plainImagePredictor, plainTextPredictor } from "./plain.ts";
 import { inTurns, table } from "./report.ts";
 import { openSubject, type Subject } from "./subject.ts";
@@ -35,6 +36,7 @@ export interface GenerateFigures {
   /** Milliseconds to turn the tokens of a picture into pixels, which comes on top. */
   pixels: number;
   text: ({ block: number; tokens: number; passes: number } & Twins)[];
+  gaps: Gap[];
 }
 
 export async function benchGenerate({
@@ -52,7 +54,7 @@ export async function benchGenerate({
   const text: GenerateFigures["text"] = [];
   for (const block of BLOCKS) text.push({ block, ...(await textTwins(subject, block, rounds)) });
   await subject.dispose();
-  const figures = { model: subject.name, drawing, pixels, text };
+  const figures = { model: subject.name, drawing, pixels, text, gaps: await eventLoopGaps() };
   return { figures, text: show(figures) };
 }
 
@@ -93,7 +95,7 @@ async function textTwins({ transformer, questions }: Subject, block: number, rou
   return { tokens, passes, cached, plain, ratio: plain / cached };
 }
 
-function show({ model, drawing, pixels, text }: GenerateFigures): string {
+function show({ model, drawing, pixels, text, gaps }: GenerateFigures): string {
   const draws = drawing.map((d) => [d.steps, d.guidance, d.cached.toFixed(1), d.plain.toFixed(1), d.ratio.toFixed(2)]);
   const speed = (tokens: number, milliseconds: number) => (tokens / (milliseconds / 1000)).toFixed(0);
   const texts = text.map(({ block, tokens, passes, cached, plain, ratio }) => [
@@ -109,5 +111,10 @@ function show({ model, drawing, pixels, text }: GenerateFigures): string {
     table(["steps", "guidance", "ms a picture", "ms, full forwards", "ratio"], draws),
     "",
     table(["text", "tokens a pass", "tokens/s", "tokens/s, full forwards", "ratio"], texts),
+    "",
+    table(
+      ["in a thread of its own", "ms", "longest the caller's event loop was kept busy, ms"],
+      gaps.map(({ what, ms, longest }) => [what, ms.toFixed(0), longest.toFixed(1)]),
+    ),
   ].join("\n");
 }

@@ -2,3 +2,4 @@
 export * from "./errors.ts";
 export * from "./ndarray.ts";
 export * from "./rng.ts";
+export { breather } from "./turns.ts";

@@ -1,5 +1,5 @@
 /** Masked denoising (MaskGIT; Show-o spec section 5): decide every open cell, then open the least sure ones again. */
-import { fail, throwIfAborted } from "../base/index.ts";
+import { breather, fail, throwIfAborted } from "../base/index.ts";
 import {
   ask,
   type Canvas,
@@ -62,6 +62,7 @@ export async function* decodeMasked(model: Predictor, canvas: Canvas, options: M
   const span = { start: 0, end: slots };
   let seen = canvasOf(rows, slots, canvas.ids_BL.slice());
   let temperature = start;
+  const pause = breather();
 
   for (let pass = 1; pass <= passes; pass++) {
     throwIfAborted(signal);
@@ -73,6 +74,7 @@ export async function* decodeMasked(model: Predictor, canvas: Canvas, options: M
     const sureness_BL = new Float32Array(rows * slots).fill(KNOWN);
     const score_BL = new Float32Array(rows * slots);
     for (let i = 0; i < rows * slots; i++) {
+      await pause();
       const [row, slot] = [Math.floor(i / slots), i % slots];
       if (sampled_BL[i] === UNDECIDED) {
         const logits_V = logits_BTV.subarray(i * model.vocab, (i + 1) * model.vocab);

@@ -1,5 +1,5 @@
 /** State dicts against the parameters of a network: every name, every shape, nothing more, and only finite numbers. */
-import { fail, type NdArray, throwIfAborted } from "../base/index.ts";
+import { breather, fail, type NdArray, throwIfAborted } from "../base/index.ts";
 import { type Lora, readWeights, type Safetensors, withLora } from "../files/index.ts";
 import { Graph } from "../graph/index.ts";
 import { codebook, decodeCodes, downsampling, encodePixels, type MagvitConfig, powers } from "./magvit/index.ts";
@@ -100,9 +100,6 @@ export interface ReadOptions {
   onProgress?: (progress: Loading) => void;
 }
 
-/** Reading lets others have the event loop that often. */
-const TURN_MS = 15;
-
 /** Reads a file whose tensors must be exactly these, as float32. Nothing is read before names and shapes fit. */
 export async function readStateDict(path: string, expected: Shapes, options: ReadOptions = {}): Promise<StateDict> {
   const { buffers = {}, ignored = [], adapter, signal, onProgress } = options;
@@ -112,17 +109,14 @@ export async function readStateDict(path: string, expected: Shapes, options: Rea
     checkNames(stored, expected, path, [...Object.keys(buffers), ...ignored]);
     for (const [name, values] of Object.entries(buffers)) if (file.has(name)) checkBuffer(file, name, values, path);
     const state = new Map<string, NdArray<"float32">>();
-    let turn = performance.now() + TURN_MS;
+    const pause = breather();
     for (const name of expected.keys()) {
       throwIfAborted(signal);
       const tensor = file.float32(name);
       checkFinite(name, tensor, path);
       state.set(name, tensor);
       onProgress?.({ file: path, done: state.size, total: expected.size });
-      if (performance.now() > turn) {
-        await new Promise((resolve) => setTimeout(resolve));
-        turn = performance.now() + TURN_MS;
-      }
+      await pause();
     }
     return state;
   } finally {
