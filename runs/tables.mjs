@@ -92,8 +92,10 @@ async function judges(model) {
 
 /** GenEval's average and tasks of a model; `draft` says which other model draws the first steps. Measured once and kept. */
 export async function geneval(folder, { steps, guidance, topK, draft }) {
+  const { temperature } = json(`${folder}/config.json`).defaults;
   const about = [
     hashOf(folder),
+    temperature,
     draft && { ...draft, model: hashOf(draft.model) },
     steps,
     guidance,
@@ -119,7 +121,7 @@ export async function geneval(folder, { steps, guidance, topK, draft }) {
     generateImage: (text, options) => model.generateImage(text, { ...options, ...drafting }),
   };
   judging ??= judges(model);
-  const how = { ...(await judging), steps, guidance, topK, record: `${out}/geneval-${key}.jsonl` };
+  const how = { ...(await judging), steps, guidance, topK, temperature, record: `${out}/geneval-${key}.jsonl` };
   const result = await evaluateGeneval(drawing, how);
   await writeJson(file, result);
   return result;

@@ -24,6 +24,7 @@ interface Options extends ModelOptions {
   steps?: number;
   guidance?: number;
   topK?: number;
+  temperature?: number;
   prompts?: string;
   perPrompt: number;
   seed: number;
@@ -37,6 +38,7 @@ export function geneval(command: Command, io: Io): void {
     .option("--steps <count>", "denoising steps (default: by the model)", number)
     .option("--guidance <weight>", "how strictly the prompt is followed (default: by the model)", number)
     .option("--top-k <count>", "draw tokens from the k most likely ones only", number)
+    .option("--temperature <strength>", "noise in the order of decisions (default: by the model)", number)
     .option("--prompts <file>", "lines of task, tab, prompt (default: 553 of the domain; for full the official ones)")
     .option("--per-prompt <count>", "pictures of each prompt", number, 4)
     .option("--seed <number>", "of the first picture", number, 1000)
@@ -58,7 +60,8 @@ async function measure(options: Options, io: Io): Promise<void> {
   try {
     const { defaults } = model.config;
     const { steps = defaults.steps, guidance = defaults.guidance, topK = defaults.topK } = options;
-    const how = { perPrompt, seed, steps, guidance, topK };
+    const { temperature = defaults.temperature } = options;
+    const how = { perPrompt, seed, steps, guidance, topK, temperature };
     const result = await evaluateGeneval(model, {
       ...how,
       detector,

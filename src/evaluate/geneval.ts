@@ -76,6 +76,8 @@ export interface GenevalOptions {
   steps?: number;
   guidance?: number;
   topK?: number;
+  /** Noise in the order of decisions; default: by the model. */
+  temperature?: number;
   /** A .jsonl file that keeps every picture's tokens: measured again it goes on, and its pictures are not drawn again. */
   record?: string;
   /** What the record is about besides these settings, such as a hash of the model. */
@@ -101,9 +103,9 @@ const SHOWN_MISTAKES = 12;
 
 /** Draws, judges and scores. Errors: BAD_INPUT naming the option, ABORTED, a record of another measurement. */
 export async function evaluateGeneval(model: Model, options: GenevalOptions): Promise<GenevalResult> {
-  const { requests, perPrompt, seed, steps, guidance, topK, signal, onProgress, detector } = options;
+  const { requests, perPrompt, seed, steps, guidance, topK, temperature, signal, onProgress, detector } = options;
   const { items, unscored } = readRequests(options);
-  const settings = { requests, perPrompt, seed, steps, guidance, topK, ...options.about };
+  const settings = { requests, perPrompt, seed, steps, guidance, topK, temperature, ...options.about };
   const record = openRecord<Drawn>(options.record, settings);
   try {
     const {
@@ -123,7 +125,7 @@ export async function evaluateGeneval(model: Model, options: GenevalOptions): Pr
         pictures = await redraw(model, known);
         milliseconds += known.milliseconds;
       } else {
-        const how = { n: perPrompt, seed: first, steps, guidance, topK, signal };
+        const how = { n: perPrompt, seed: first, steps, guidance, topK, temperature, signal };
         const { images, timings } = await model.generateImage(item.prompt, how);
         const fresh = { tokens: images.map(({ tokens }) => [...tokens]), milliseconds: Math.round(timings.total) };
         record.add(index, fresh);

@@ -94,7 +94,7 @@ const schema = z.strictObject({
   leastDiversity: weight.default(0.2),
   /** What drawing with the model uses unless told otherwise. */
   defaults: z
-    .strictObject({ steps: count, guidance: weight, topK: count.optional() })
+    .strictObject({ steps: count, guidance: weight, topK: count.optional(), temperature: weight.optional() })
     .default({ steps: 4, guidance: 0 }),
 });
 

@@ -23,15 +23,15 @@ export function sampler(config: DistillConfig, teacher: TeacherModel, student: T
     const programs = showoPrograms(showo, (name) => plain[name], { spinning: false });
     const rng = new Rng(1);
     const prompts = (await source.lessons(0, SHEET.pictures, "heldout")).map((lesson) => lesson.prompt(rng));
-    const { steps: passes, guidance, topK } = config.defaults;
+    const { steps: passes, guidance, topK, temperature } = config.defaults;
     const model = await imagePredictor(programs, {
       prompts: prompts.map((text) => teacher.text.encode(text)),
       guidance,
     });
     const sample = categorical({ noise: seeded(1, "sample"), topK });
     const canvas = blank(prompts.length, showo.imageTokens);
-    const { ids_BL } = (await finish(decodeMasked(model, canvas, { passes, sample, noise: seeded(1, "remask") })))
-      .canvas;
+    const options = { passes, sample, noise: seeded(1, "remask"), temperature };
+    const { ids_BL } = (await finish(decodeMasked(model, canvas, options))).canvas;
     const side = gridSide(showo);
     const pictures = [];
     for (const i of prompts.keys()) {
