@@ -8,14 +8,16 @@ export const threads = env.THREADS ? Number(env.THREADS) : undefined;
 const list = (text) => text.split(",").map(Number);
 
 /**
- * Settings of the two-stage run. The environment changes them: STEPS, GUIDANCE and SEGMENTS of both stages ("500,400"),
+ * Settings of the two-stage run. The environment changes them: STEPS, GUIDANCE, TEMPERATURE and SEGMENTS of both stages ("500,400"),
  * PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), DATA (a domain of scenes).
  */
 export function turboConfig(teacher, more = {}) {
-  const [steps, guidance, segments] = [env.STEPS ?? "500,400", env.GUIDANCE ?? "1,0", env.SEGMENTS ?? "4,2"].map(list);
+  const asked = [env.STEPS ?? "500,400", env.GUIDANCE ?? "1,0", env.TEMPERATURE ?? "1,3", env.SEGMENTS ?? "4,2"];
+  const [steps, guidance, temperature, segments] = asked.map(list);
   const stages = steps.map((count, i) => ({
     passes: 16,
     guidance: guidance[i] ?? guidance.at(-1),
+    temperature: temperature[i] ?? temperature.at(-1),
     segments: segments[i] ?? segments.at(-1),
     textSegments: i === 0 ? 2 : 1,
     steps: count,

@@ -15,6 +15,8 @@ const stage = z.strictObject({
   passes: count.max(255),
   /** Guidance they are drawn with. */
   guidance: weight,
+  /** Noise in the order of their decisions, where `noises` asks for any (default 1); without guidance a weak teacher needs more. */
+  temperature: weight.optional(),
   /** Parts that picture trajectories are cut into; they divide the passes. */
   segments: count,
   /** Parts that each round of a text is cut into. */
@@ -157,7 +159,7 @@ export const DISTILL_PRESETS = {
   mini: {
     stages: [
       { passes: 16, guidance: 1, segments: 4, textSegments: 2, steps: 500 },
-      { passes: 16, guidance: 0, segments: 2, textSegments: 1, steps: 400 },
+      { passes: 16, guidance: 0, temperature: 3, segments: 2, textSegments: 1, steps: 400 },
     ],
     trajectories: { noises: 1 },
     rows: { image: 16, text: 4, lm: 1 },

@@ -78,10 +78,10 @@ const recorders = (
     const prompts = Array.from({ length: count }, (_, i) =>
       teacher.text.encode(textAt(data.prompts, first + i)).slice(0, room),
     );
-    const { passes, guidance } = stage;
+    const { passes, guidance, temperature } = stage;
     const { labels, noises } = config.trajectories;
     const seeds = noises ? prompts.map((_, i) => config.seed + ((first + i) % noises)) : undefined;
-    return followPictures(teacher, prompts, { passes, guidance, labels, seeds, signal });
+    return followPictures(teacher, prompts, { passes, guidance, temperature, labels, seeds, signal });
   },
   texts: async (first: number, count: number): Promise<TextTrajectory[]> => {
     const all: TextTrajectory[] = [];
@@ -112,7 +112,7 @@ export async function collectionsOf(
   const { seed, trajectories } = config;
   const { showo } = teacher.networks.config;
   const { pictures: count, texts, labels, noises, block, answerTokens = 0, skipsRepetition } = trajectories;
-  const { passes, guidance } = stage;
+  const { passes, guidance, temperature = 1 } = stage;
   const common = { folder: join(out, "trajectories"), chunk: CHUNK };
   const origin = { teacher: teacher.hash, data: JSON.stringify(config.data), seed };
   const record = recorders(
@@ -127,7 +127,7 @@ export async function collectionsOf(
       collection: {
         ...common,
         count,
-        origin: { ...origin, passes, guidance, labels, noises },
+        origin: { ...origin, passes, guidance, temperature, labels, noises },
         codec: pictureCodec(showo.imageTokens, passes, showo.codebookSize),
       },
     },

@@ -74,11 +74,14 @@ test("drawn with noise, the seed of a prompt decides, and cells are decided once
       return Float32Array.from({ length: canvas.rows * one.length }, (_, i) => one[i % one.length]);
     },
   };
-  const draw = (seeds: number[]) => recordPictures(alike, same, N, { passes, labels: V, seeds });
+  const draw = (seeds: number[], temperature?: number) =>
+    recordPictures(alike, same, N, { passes, labels: V, seeds, temperature });
   const [a, b] = await draw([7, 7]);
   expect([a.ids_L, a.decided_L]).toEqual([b.ids_L, b.decided_L]);
   const [, other] = await draw([7, 8]);
   expect([other.ids_L, other.decided_L]).not.toEqual([a.ids_L, a.decided_L]);
+  expect((await draw([7, 8], 1))[0].decided_L).toEqual(a.decided_L);
+  expect((await draw([7, 8], 50))[0].decided_L).not.toEqual(a.decided_L);
   const counts = Array.from({ length: passes }, (_, step) => a.decided_L.filter((at) => at >= step).length);
   // floor(9 cos(pi t / 2)) cells are open before each step.
   expect(counts).toEqual([9, 8, 7, 6, 4, 2]);

@@ -42,6 +42,8 @@ export interface RecordOptions {
   labels: number;
   /** Draws as people draw, with the noise of such a seed for each prompt; without, greedily as published. */
   seeds?: readonly number[];
+  /** With seeds: noise in the order of decisions (default 1). */
+  temperature?: number;
   signal?: AbortSignal;
 }
 
@@ -50,7 +52,7 @@ export async function recordPictures(
   teacher: Predictor,
   prompts: readonly (readonly number[])[],
   cells: number,
-  { passes, labels, seeds, signal }: RecordOptions,
+  { passes, labels, seeds, temperature, signal }: RecordOptions,
 ): Promise<ImageTrajectory[]> {
   const kept = Math.min(labels, teacher.vocab);
   const decided = new Uint8Array(prompts.length * cells);
@@ -62,6 +64,7 @@ export async function recordPictures(
         passes,
         sample: categorical({ noise: seeded(seeds, "sample") }),
         noise: seeded(seeds, "remask"),
+        temperature,
         minMasked: 0,
         signal,
       })
