@@ -22,7 +22,7 @@ interface Options {
 export function convert(program: Command, io: Io): void {
   program
     .command("convert")
-    .description("convert a model to a smaller and faster form; killed, it goes on where it was")
+    .description("convert a model to a smaller and faster form; killed, a Show-o goes on where it was")
     .argument("<source>", "name or folder of a model, the folder of a published Show-o, or the file of a published VAR")
     .argument("<out>", "folder to write")
     .addOption(

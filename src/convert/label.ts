@@ -46,8 +46,8 @@ export async function convertLabelModel(
   if (existsSync(out)) fail("the folder is there already", { where: out, hint: "Name another, or remove it first." });
   const shapes = networks.map(([, network]) => varParameters(network.config));
   const total = shapes.reduce((sum, of) => sum + of.size, 0);
-  const weights = shapes.flatMap((of) => [...of.values()]).reduce((sum, shape) => sum + sizeOf(shape), 0);
-  await checkSpace(dirname(out), 1.1 * weights + 1e6);
+  const count = shapes.flatMap((of) => [...of.values()]).reduce((sum, shape) => sum + sizeOf(shape), 0);
+  await checkSpace(dirname(out), 1.1 * count + 1e6);
 
   const work = `${out}.partial`;
   await rm(work, { recursive: true, force: true });
@@ -71,7 +71,8 @@ export async function convertLabelModel(
       weights.close();
     }
   }
-  if (existsSync(pathOf("README.md"))) await copyFile(pathOf("README.md"), join(work, "README.md"));
+  const card = typeof source === "string" ? pathOf("README.md") : undefined;
+  if (card && existsSync(card)) await copyFile(card, join(work, "README.md"));
   const settings: LabelConfig = { ...config, tokenizer: { ...tokenizer, file: TOKENIZER }, networks: converted };
   await writeJson(join(work, LABEL_SETTINGS), settings);
   await rename(work, out);
