@@ -10,7 +10,6 @@ huggingface_hub and scipy. float32 as on any machine without a GPU; --bfloat16 c
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from types import SimpleNamespace
 
 import torch
 
-from peers import END, EOI, IMAGE, MASK, MMU, PAD, SOI, TEXT, TEXT_SLOTS, answer_mask, picture_mask, prompt_ids, weights_in
+from peers import END, EOI, IMAGE, MASK, MMU, PAD, SOI, TEXT, TEXT_SLOTS, answer_mask, picture_mask, prompt_ids, serve, weights_in
 
 
 class Showo:
@@ -124,13 +123,7 @@ def main():
     torch.set_grad_enabled(False)
     begun = time.perf_counter()
     system = (Showo if options.system == "showo" else Code)(options)
-    print(json.dumps({"ready": time.perf_counter() - begun}), file=answers, flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        begun = time.perf_counter()
-        system.answer(request)
-        ms = 1000 * (time.perf_counter() - begun)
-        print(json.dumps({"ms": ms, "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}), file=answers, flush=True)
+    serve(begun, system.answer, answers)
 
 
 if __name__ == "__main__":

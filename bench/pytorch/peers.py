@@ -255,6 +255,18 @@ def draw(model, pixels, prompt, steps, guidance, cells):
     pixels.decode(sampled)
 
 
+def serve(begun, answer, out=sys.stdout):
+    """Says that it is ready, then answers one JSON request a line with milliseconds and the most bytes ever resident."""
+    print(json.dumps({"ready": time.perf_counter() - begun}), file=out, flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        start = time.perf_counter()
+        answer(request)
+        ms = 1000 * (time.perf_counter() - start)
+        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(json.dumps({"ms": ms, "rss": rss}), file=out, flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--showo", required=True)
@@ -275,18 +287,14 @@ def main():
     with open(f"{options.showo}/config.json") as file:
         cells = json.load(file)["num_vq_tokens"]
     pixels = Pixels(options.magvit, dtype)
-    print(json.dumps({"ready": time.perf_counter() - start}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        start = time.perf_counter()
+    def answer(request):
         if request["task"] == "draw":
             draw(model, pixels, request["prompt"], request["steps"], request["guidance"], cells)
         else:
             prefix = [MMU, SOI, *(code + IMAGE for code in request["codes"]), EOI]
             model.describe(prefix, [END, *request["question"]], request["tokens"])
-        ms = 1000 * (time.perf_counter() - start)
-        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps({"ms": ms, "rss": rss}), flush=True)
+
+    serve(start, answer)
 
 
 if __name__ == "__main__":

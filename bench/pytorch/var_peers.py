@@ -12,14 +12,12 @@ networks alone are timed, as in the paper. pip install torch numpy
 """
 
 import argparse
-import json
 import math
-import resource
-import sys
 import time
 
 import torch
 import torch.nn.functional as F
+from peers import serve
 
 SIDES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
 OFFSETS = [0]
@@ -185,18 +183,18 @@ def main():
     dtype = torch.bfloat16 if fast else torch.float32
     networks = {}
     picture = Picture()
-    print(json.dumps({"ready": time.perf_counter() - begun}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        for depth in request["depths"]:
-            if depth not in networks:
-                networks[depth] = Network(depth, dtype, fast)
-        drafter, refiner = (networks[depth] for depth in (request["depths"] * 2)[:2])
-        begun = time.perf_counter()
+
+    def network(depth):
+        if depth not in networks:
+            networks[depth] = Network(depth, dtype, fast)
+        return networks[depth]
+
+    def answer(request):
+        drafter, refiner = map(network, (request["depths"] * 2)[:2])
         with torch.autocast("cpu", torch.bfloat16, enabled=options.peer == "R16"):
             draw(drafter, refiner, picture, request.get("drafted", 0), request.get("guidance", 1.5), fast)
-        ms = 1000 * (time.perf_counter() - begun)
-        print(json.dumps({"ms": ms, "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}), flush=True)
+
+    serve(begun, answer)
 
 
 if __name__ == "__main__":
