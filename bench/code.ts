@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Answer, type Peer, startPeer } from "./peer.ts";
-import { median, table } from "./report.ts";
+import { gigabytes, median, table } from "./report.ts";
 
 interface Drawn extends Answer {
   pixelMs?: number;
@@ -99,12 +99,11 @@ async function compare(figures: CodeFigures, peers: readonly [ours: Peer, other:
 }
 
 function show({ ms, pixelMs, cacheBytes, memory, ratios }: CodeFigures): string {
-  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(2);
   const everyone = Object.keys(memory);
   const others = everyone.slice(1);
   const plain = ms["VAR-d30"];
   return [
-    `A picture of 256 pixels, guidance ${GUIDANCE}, networks alone as in the paper; the pixel decoder takes ${(pixelMs / 1000).toFixed(1)} s more in float32.`,
+    `A picture of 256 pixels, guidance ${GUIDANCE}, networks alone as in the paper; the pixel decoder takes ${(pixelMs / 1000).toFixed(1)} s more in float32. Times on 8 bits are those beside float32; how many times faster is of both in turns.`,
     "",
     table(
       ["seconds", ...everyone, "keys and values at float32, MB"],

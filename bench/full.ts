@@ -10,7 +10,7 @@ import { Rng } from "fewstep/base";
 import { programBytes } from "fewstep/models";
 import { partFile, SHOWO_PRESETS } from "fewstep/models/showo";
 import { type Peer, startPeer } from "./peer.ts";
-import { median, table } from "./report.ts";
+import { gigabytes, median, table } from "./report.ts";
 import { type Roofline, roofline } from "./roofline.ts";
 
 const CONFIG = SHOWO_PRESETS["showo-256"];
@@ -167,8 +167,6 @@ async function timePasses(figures: FullFigures, peer: Peer, model: string, round
 const say = (line: string) => console.error(line);
 
 const slow = ({ name }: Peer): boolean => /^[RC]/.test(name);
-
-const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(2);
 
 function show({ machine, ready, memory, tasks, ratios, windows, step, token }: FullFigures): string {
   const names = Object.keys(ready);

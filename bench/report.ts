@@ -47,6 +47,9 @@ function readIfThere(path: string): string {
   }
 }
 
+/** Bytes in GB, two digits. */
+export const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(2);
+
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const line = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
