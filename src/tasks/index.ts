@@ -25,6 +25,7 @@ export {
   type ImageLike,
   type ImageSettings,
   imageTokens,
+  PICTURE_ENDINGS,
   readImage,
   resized,
 } from "./picture.ts";

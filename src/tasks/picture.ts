@@ -122,10 +122,13 @@ export function resized(drawn: Picture, size: number): Picture {
 
 const FORMATS: Record<string, Format> = { ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp" };
 
+/** Endings of picture files that can be written. */
+export const PICTURE_ENDINGS = Object.keys(FORMATS).join(", ");
+
 /** The format that a file name asks for. */
 export const formatOf = (path: string): Format =>
   FORMATS[/\.\w+$/.exec(path)?.[0].toLowerCase() ?? ""] ??
-  fail("unknown picture format", { where: path, expected: `a name ending in ${Object.keys(FORMATS).join(", ")}` });
+  fail("unknown picture format", { where: path, expected: `a name ending in ${PICTURE_ENDINGS}` });
 
 /** `parameters` as other programs write and read it, `fewstep` as JSON. Their scale of guidance begins at 1, not 0. */
 function textOf({ settings, width, height }: GeneratedImage): Record<string, string> {

@@ -4,7 +4,7 @@ import { access, mkdir, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { fail } from "../../base/index.ts";
 import { writeAtomic } from "../../files/index.ts";
-import { formatOf } from "../../tasks/index.ts";
+import { formatOf, PICTURE_ENDINGS } from "../../tasks/index.ts";
 import type { Io } from "./io.ts";
 
 /** "a-red-car" of "A red car!", at most 48 letters; never a name that Windows keeps for itself. */
@@ -68,7 +68,7 @@ export async function outputPaths(
   if (extname(asked!) === "")
     fail("neither a folder nor a picture", {
       where: asked,
-      expected: "a name ending in .png, .jpg, .jpeg, .webp, or a folder that is there",
+      expected: `a name ending in ${PICTURE_ENDINGS}, or a folder that is there`,
     });
   formatOf(asked!);
   await checkFolder(dirname(asked!));
