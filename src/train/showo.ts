@@ -2,7 +2,7 @@
 import { i64, type NdArray, Rng } from "../base/index.ts";
 import { blank, categorical, collect, decodeMasked, seeded } from "../decode/index.ts";
 import { writeAtomic } from "../files/index.ts";
-import { add, Graph, mul } from "../graph/index.ts";
+import { add, Graph, mul, type Tensor } from "../graph/index.ts";
 import { encodePicture, enlarge, postprocess, sheet } from "../image/index.ts";
 import { codesOf, decodeCodes, encodePixels, type MagvitConfig, tokenIds } from "../models/magvit/index.ts";
 import {
@@ -17,6 +17,8 @@ import {
 import { type Arrays, compile, type Program } from "../runtime/index.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { startingCodes } from "./code-start.ts";
+import { isTeachers, withTeacher } from "./frozen-teacher.ts";
+import { guidedFeeds, guidedLosses } from "./guided.ts";
 import { pixelsOf } from "./lesson-arrays.ts";
 import type { TrainTask } from "./loop.ts";
 import { packedDialoguesLoss, packedFeeds } from "./packed-dialogues.ts";
@@ -41,6 +43,13 @@ export interface ShowoTraining {
   dialogues?: number;
   /** Of several dialogues, every answer counts alike instead of every token of an answer (default false). */
   answersAlike?: boolean;
+  /**
+   * Pictures are learnt from a frozen teacher that draws with guidance, for a student that draws without (default: from the
+   * pictures alone).
+   */
+  guided?: { teacher: Arrays; guidance: number };
+  /** Weights to start from; default: the teacher's, or none. */
+  weights?: Arrays;
   /** Of masks and of what is asked about a picture. */
   seed: number;
 }
@@ -62,7 +71,7 @@ export async function showoTask(
   source: Source,
   about: unknown,
 ): Promise<TrainTask> {
-  const { config, rows, taskWeights, promptDropout, dialogues = 1, answersAlike, seed } = training;
+  const { config, rows, taskWeights, promptDropout, dialogues = 1, answersAlike, guided, seed } = training;
   const perBatch = Math.max(rows.t2i, rows.mmu, rows.lm);
   const encode = await pictureEncoder(parts, perBatch, source.pixels);
   const drawing = dialogues === 1 ? config : withShortPrompts(config, source, parts.tokenizer);
@@ -71,23 +80,31 @@ export async function showoTask(
     config: about,
     batchSize: PRETRAIN_TASKS.reduce((n, task) => n + rows[task], 0),
     build(graph) {
-      if (dialogues === 1) {
-        const { total, tasks } = pretrainLosses(graph, config, { rows, taskWeights });
-        return { loss: total, metrics: tasks };
+      // Tasks with rows of their own are left out of the common ones.
+      const common = { ...rows, ...(dialogues > 1 && { mmu: 0 }), ...(guided && { t2i: 0 }) };
+      const { total, tasks } = pretrainLosses(graph, drawing, { rows: common, taskWeights });
+      const losses = [total];
+      const metrics: Record<string, Tensor> = { ...tasks };
+      if (dialogues > 1) {
+        metrics.mmu = packedDialoguesLoss(graph, config, { rows: rows.mmu, turns: dialogues });
+        losses.push(mul(metrics.mmu, taskWeights.mmu));
       }
-      const { total, tasks } = pretrainLosses(graph, drawing, { rows: { ...rows, mmu: 0 }, taskWeights });
-      const mmu = packedDialoguesLoss(graph, config, { rows: rows.mmu, turns: dialogues });
-      return { loss: add(total, mul(mmu, taskWeights.mmu)), metrics: { ...tasks, mmu } };
+      if (guided) {
+        const { told, divergence, seen } = guidedLosses(graph, drawing, { rows: rows.t2i, guidance: guided.guidance });
+        losses.push(mul(add(told, seen), taskWeights.t2i));
+        Object.assign(metrics, { t2i: seen, divergence });
+      }
+      return { loss: losses.reduce(add), metrics };
     },
     async batch(step, micro) {
       const rng = new Rng(seed, step, micro * 2 ** 20);
       const lessons = await source.lessons((step * MOST_MICRO + micro) * perBatch, perBatch, "train");
       const codes = await encode(pixelsOf(lessons));
-      const t2i = lessons.slice(0, rows.t2i).map((lesson, i) => {
+      const drawn = lessons.slice(0, rows.t2i).map((lesson, i) => {
         const uniforms = Float32Array.from({ length: config.imageTokens }, () => rng.uniform());
         const masked = maskForTraining(codes[i], rng.uniform(), uniforms);
         const text = parts.tokenizer.encode(lesson.prompt(rng));
-        return textToImageRow(drawing, text, masked.ids, masked.labels, rng.uniform() < promptDropout);
+        return { text: rng.uniform() < promptDropout ? [] : text, masked };
       });
       const lm = lessons.slice(0, rows.lm).map((lesson) => {
         const { question, answer } = lesson.dialogue(rng);
@@ -97,19 +114,31 @@ export async function showoTask(
         codes: codes[i],
         dialogues: Array.from({ length: dialogues }, () => dialogueIds(config, parts.tokenizer, lesson.dialogue(rng))),
       }));
-      if (dialogues > 1)
-        return { ...pretrainFeeds(drawing, { t2i, lm, mmu: [] }), ...packedFeeds(config, asked, { answersAlike }) };
-      const mmu = asked.map((one) => {
-        const { text, questionLength } = one.dialogues[0];
-        return imageToTextRow(config, one.codes, text, questionLength);
-      });
-      return pretrainFeeds(config, { t2i, lm, mmu });
+      const t2i = guided
+        ? []
+        : drawn.map(({ text, masked }) => textToImageRow(drawing, text, masked.ids, masked.labels));
+      const alone = dialogues > 1 ? [] : asked;
+      const mmu = alone.map(({ codes, dialogues: [{ text, questionLength }] }) =>
+        imageToTextRow(config, codes, text, questionLength),
+      );
+      return {
+        ...pretrainFeeds(drawing, { t2i, lm, mmu }),
+        ...(dialogues > 1 && packedFeeds(config, asked, { answersAlike })),
+        ...(guided && guidedFeeds(drawing, drawn)),
+      };
     },
-    weights: startingCodes(config, parts.magvit.bits, seed),
+    weights: startOf(training, parts),
+    frozen: guided && isTeachers,
     // As in Phi's own training: norms and biases are vectors and never decay.
     decays: (_name, shape) => shape.length > 1,
-    sample: (weights, _step, dir) => drawPrompts(config, weights, parts, source, `${dir}/pictures.png`),
+    sample: (weights, _step, dir) =>
+      drawPrompts({ config, weights, guidance: guided ? 0 : 1 }, parts, source, `${dir}/pictures.png`),
   };
+}
+
+function startOf({ config, guided, weights, seed }: ShowoTraining, { magvit }: ShowoParts): Arrays {
+  const start = weights ?? guided?.teacher ?? startingCodes(config, magvit.bits, seed);
+  return guided ? withTeacher(start, guided.teacher) : start;
 }
 
 /**
@@ -147,12 +176,11 @@ export function pictureDecoder(
   return compile(graph, { weights: magvitWeights, threads, spinning: false });
 }
 
-const SHEET = { columns: 6, rows: 6, steps: 16, guidance: 1, pixels: 128 };
+const SHEET = { columns: 6, rows: 6, steps: 16, pixels: 128 };
 
 /** Pictures from held-out prompts, as a PNG with the prompts beneath. */
 async function drawPrompts(
-  config: ShowoConfig,
-  weights: Arrays,
+  { config, weights, guidance }: { config: ShowoConfig; weights: Arrays; guidance: number },
   parts: ShowoParts,
   source: Source,
   path: string,
@@ -163,7 +191,7 @@ async function drawPrompts(
   const programs = showoPrograms(config, (name) => weights[name], { threads: parts.threads, spinning: false });
   const model = await imagePredictor(programs, {
     prompts: prompts.map((prompt) => parts.tokenizer.encode(prompt)),
-    guidance: SHEET.guidance,
+    guidance,
   });
   const states = await collect(
     decodeMasked(model, blank(count, config.imageTokens), {

@@ -8,6 +8,7 @@ import { type MsvqPrograms, scaleOffsets, tokenCount } from "../models/msvq/inde
 import { teacherForced, type VarConfig, varParameters } from "../models/var/index.ts";
 
 import type { Arrays } from "../runtime/index.ts";
+import { asTeacher, isTeachers, withTeacher } from "./frozen-teacher.ts";
 import type { LabelledSource } from "./labelled.ts";
 import { pixelsOf } from "./lesson-arrays.ts";
 import type { TrainTask } from "./loop.ts";
@@ -93,9 +94,6 @@ export interface RefinerTraining extends VarTraining {
   from: number;
 }
 
-/** Scope of the frozen teacher in the graph. */
-const TEACHER = "teacher";
-
 /** A refiner learns what the teacher would say at the scales from `from` on, given the same coarser scales. */
 export function refinerTask(
   training: RefinerTraining,
@@ -108,7 +106,6 @@ export function refinerTask(
   const last = length - scaleOffsets(config)[from];
   const next = lessons(training, tokenizer, source);
   const start = training.weights ?? startWeights(config, varParameters(config), training.seed);
-  const prefixed = Object.entries(teacher.weights).map(([name, value]) => [`${TEACHER}.${name}`, value]);
   return {
     name: "refiner",
     config: about,
@@ -117,7 +114,7 @@ export function refinerTask(
       const { labels, ids, inputs } = taught(graph, config, batchSize, length);
       const rows = (logits: Tensor) => reshape(logits, [batchSize * last, config.codebookSize]);
       const logits = teacherForced(config, { labels, inputs, last });
-      const told = graph.scope(TEACHER, () => teacherForced(teacher.config, { labels, inputs, last }));
+      const told = asTeacher(graph, () => teacherForced(teacher.config, { labels, inputs, last }));
       const tail = tokenLoss(logits, slice(ids, 1, length - last));
       return { loss: distillation(rows(logits), rows(stopGradient(told))), metrics: { tail } };
     },
@@ -125,8 +122,8 @@ export function refinerTask(
       const { labels, ids, inputs } = await next(step, micro, micros);
       return { labels, ids, inputs };
     },
-    weights: { ...start, ...Object.fromEntries(prefixed) },
-    frozen: (name) => name.startsWith(`${TEACHER}.`),
+    weights: withTeacher(start, teacher.weights),
+    frozen: isTeachers,
     decays: varDecays,
     sample: (weights, _step, dir) => drawClasses({ config, weights }, tokenizer, source, `${dir}/classes.png`),
   };

@@ -1,0 +1,74 @@
+// Teaches show-o-mini to draw without guidance what it draws with it, on the stream of scenes: a start for Show-o Turbo.
+// node runs/train-guided.mjs [TEACHER] [OUT]      (THREADS, STEPS, PEAK, GUIDANCE, MIX: rows to draw/plain texts/pictures to
+// talk about/share of captions/dialogues about each). Killed, it goes on where it was. OUT/model comes out.
+import { cpSync, existsSync, readFileSync } from "node:fs";
+import { readSafetensors, writeJson } from "fewstep/files";
+import { DOMAINS, loadAtlas } from "fewstep/scenes";
+import { tokenizerFromJson } from "fewstep/text";
+import { exportWeights, sceneSource, showoTask, train } from "fewstep/train";
+
+const [teacher = "weights/show-o-mini", out = "out/guided"] = process.argv.slice(2);
+const { env } = process;
+const json = (path) => JSON.parse(readFileSync(path, "utf8"));
+const tensors = (path) => {
+  const file = readSafetensors(path);
+  return Object.fromEntries(file.names.map((name) => [name, file.float32(name)]));
+};
+const { showo: config, magvit } = json(`${teacher}/config.json`);
+const domain = "easy";
+const seed = 2;
+const guidance = Number(env.GUIDANCE ?? 1);
+const [t2i, lm, mmu, captionShare, dialogues] = (env.MIX ?? "14/1/2/0.4/4").split("/").map(Number);
+const threads = Number(env.THREADS ?? 1);
+const settings = {
+  config,
+  rows: { t2i, lm, mmu },
+  taskWeights: { t2i: 1, lm: 0.1, mmu: 2 },
+  promptDropout: 0,
+  dialogues,
+  answersAlike: true,
+};
+// The weights that the phases of show-o-mini ended with.
+const { questions, tasks } = json("runs/show-o-mini.json").at(-1);
+const pictures = tensors(`${teacher}/magvit.safetensors`);
+const source = sceneSource({
+  atlas: await loadAtlas(),
+  domain: DOMAINS[domain],
+  seed,
+  pixels: magvit.resolution,
+  tasks,
+  captionShare,
+  questions,
+});
+const guided = { teacher: tensors(`${teacher}/showo.safetensors`), guidance };
+const parts = {
+  tokenizer: tokenizerFromJson(json(`${teacher}/tokenizer.json`)),
+  magvit,
+  magvitWeights: (name) => pictures[name],
+  threads,
+};
+const last = await train({
+  task: await showoTask({ ...settings, guided, seed }, parts, source, { ...settings, guidance, domain, seed }),
+  out,
+  steps: Number(env.STEPS ?? 2000),
+  schedule: { kind: "cosine", peak: Number(env.PEAK ?? 8e-4), warmup: 100, floor: 1e-5 },
+  optimizer: { betas: [0.9, 0.98], ema: 0.995, weightDecay: 0.01 },
+  threads,
+  spinning: false,
+  every: { log: 20, save: 100, sample: 400 },
+  resume: true,
+  otherConfig: true,
+  onProgress: ({ step, means: { t2i, divergence, mmu, gradNorm }, samplesPerSecond, secondsLeft }) =>
+    console.log(
+      `step ${step}  t2i ${t2i.toFixed(3)}  divergence ${divergence.toFixed(3)}  mmu ${mmu.toFixed(3)}  |g| ${gradNorm.toFixed(2)}  ${samplesPerSecond.toFixed(1)} rows/s  ${(secondsLeft / 60).toFixed(0)} min left`,
+    ),
+});
+if (!existsSync(`${out}/model`)) cpSync(teacher, `${out}/model`, { recursive: true });
+await exportWeights(last, `${out}/model/showo.safetensors`, { only: (name) => !name.startsWith("teacher.") });
+const packed = json(`${out}/model/config.json`);
+await writeJson(`${out}/model/config.json`, {
+  ...packed,
+  model: "show-o-mini-unguided",
+  defaults: { ...packed.defaults, guidance: 0 },
+});
+console.log(`${out}/model`);
