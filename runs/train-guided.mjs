@@ -40,7 +40,7 @@ const source = sceneSource({
   captionShare,
   questions,
 });
-const guided = { teacher: tensors(`${teacher}/showo.safetensors`), guidance };
+const guided = { teacher: { config, weights: tensors(`${teacher}/showo.safetensors`) }, guidance };
 const parts = {
   tokenizer: tokenizerFromJson(json(`${teacher}/tokenizer.json`)),
   magvit,

@@ -12,7 +12,7 @@ const list = (text) => text.split(",").map(Number);
  * PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), DATA (a domain of scenes).
  */
 export function turboConfig(teacher, more = {}) {
-  const asked = [env.STEPS ?? "500,400", env.GUIDANCE ?? "1,0", env.TEMPERATURE ?? "1,3", env.SEGMENTS ?? "4,2"];
+  const asked = [env.STEPS ?? "500,400", env.GUIDANCE ?? "0,0", env.TEMPERATURE ?? "1,1", env.SEGMENTS ?? "4,2"];
   const [steps, guidance, temperature, segments] = asked.map(list);
   const stages = steps.map((count, i) => ({
     passes: 16,
@@ -32,6 +32,8 @@ export function turboConfig(teacher, more = {}) {
       texts: Number(env.TEXTS ?? 1000),
       noises: Number(env.NOISES ?? 1),
     },
+    // runs/train-guided.mjs has done that.
+    unguided: { steps: 0 },
     ...more,
   });
 }

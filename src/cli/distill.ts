@@ -22,6 +22,7 @@ interface Options {
   steps?: number[];
   segments?: number[];
   guidance?: number[];
+  unguided?: number;
   pictures?: number;
   texts?: number;
   fromTeacher?: boolean;
@@ -48,6 +49,7 @@ export function distill(program: Command, io: Io): void {
     .option("--steps <counts>", "training steps of each stage, as 500,400", numbers)
     .option("--segments <counts>", "parts of a trajectory in each stage, as 4,2", numbers)
     .option("--guidance <weights>", "guidance of each stage's trajectories, as 1,0", numbers)
+    .option("--unguided <steps>", "training steps of a student without guidance, before the first stage", number)
     .option("--pictures <count>", "trajectories of pictures", number)
     .option("--texts <count>", "questions whose answers are followed", number)
     .option("--from-teacher", "follow the teacher anew at every step instead of collecting first")
@@ -76,13 +78,14 @@ export function distill(program: Command, io: Io): void {
 
 /** Settings of a file with what the command line says over them. */
 function settingsOf(given: Record<string, unknown>, options: Options): Record<string, unknown> {
-  const { teacher, name, pictures, texts, fromTeacher, lora, preset } = options;
+  const { teacher, name, unguided, pictures, texts, fromTeacher, lora, preset } = options;
   const group = (key: string) => (given[key] ?? {}) as Record<string, unknown>;
   return {
     ...given,
     name: name ?? given.name ?? "my-turbo",
     teacher: teacher ?? given.teacher ?? "show-o-mini",
     stages: stagesOf((given.stages as DistillStage[] | undefined) ?? [...DISTILL_PRESETS[preset].stages], options),
+    ...(unguided !== undefined && { unguided: { ...group("unguided"), steps: unguided } }),
     trajectories: {
       ...group("trajectories"),
       ...(pictures !== undefined && { pictures }),
@@ -113,7 +116,7 @@ function partOf(text: string): { part: number; parts: number } {
 
 /** One line: where it is, its losses, its speed, the time left. */
 function line({ stage, stages, collecting, training }: DistillProgress): string {
-  const where = `stage ${stage}/${stages}`;
+  const where = stage ? `stage ${stage}/${stages}` : "without guidance";
   if (collecting) return `${where}  ${collecting.what} ${collecting.done}/${collecting.total}`;
   if (!training) return where;
   const { step, steps, means, samplesPerSecond, secondsLeft } = training;

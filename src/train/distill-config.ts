@@ -39,6 +39,20 @@ const schema = z.strictObject({
     ])
     .default({ scenes: "easy" }),
   seed: z.int().default(1),
+  /**
+   * First of all a student learns, on pictures of the data, to draw without guidance what the teacher draws with it. It then
+   * teaches the first stage and starts it. 0 steps leave it out.
+   */
+  unguided: z
+    .strictObject({
+      guidance: weight,
+      steps: z.int().min(0),
+      learningRate: z.number().positive().max(1),
+      /** About each picture that is talked about. */
+      dialogues: count.default(1),
+      taskWeights: z.strictObject({ t2i: weight, lm: weight, mmu: weight }).default({ t2i: 1, lm: 0.1, mmu: 1 }),
+    })
+    .optional(),
   stages: z.array(stage).min(1),
   trajectories: z
     .strictObject({
@@ -157,9 +171,10 @@ export const DISTILL_PRESETS = {
   },
   /** For models of a few million parameters: batches, a higher rate and averaged weights. */
   mini: {
+    unguided: { guidance: 1, steps: 1500, learningRate: 3e-4, dialogues: 2, taskWeights: { t2i: 1, lm: 0.1, mmu: 2 } },
     stages: [
-      { passes: 16, guidance: 1, segments: 4, textSegments: 2, steps: 500 },
-      { passes: 16, guidance: 0, temperature: 3, segments: 2, textSegments: 1, steps: 400 },
+      { passes: 16, guidance: 0, segments: 4, textSegments: 2, steps: 500 },
+      { passes: 16, guidance: 0, segments: 2, textSegments: 1, steps: 400 },
     ],
     trajectories: { noises: 1 },
     rows: { image: 16, text: 4, lm: 1 },

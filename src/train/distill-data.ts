@@ -22,7 +22,7 @@ import {
 } from "./trajectory-files.ts";
 
 export interface DistillProgress {
-  /** 1 is the first. */
+  /** 1 is the first; 0 learns to do without guidance. */
   readonly stage: number;
   readonly stages: number;
   /** While trajectories are collected. */

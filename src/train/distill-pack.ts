@@ -11,7 +11,8 @@ import { exportWeights } from "./checkpoint.ts";
 import type { DistillConfig, DistillStage } from "./distill-config.ts";
 import type { Data } from "./distill-data.ts";
 import { type TeacherModel, tensorsOf } from "./distill-teacher.ts";
-import { mergeLora } from "./lora.ts";
+import { isTeachers } from "./frozen-teacher.ts";
+import { isLora, mergeLora } from "./lora.ts";
 
 const SHEET = { pictures: 12, columns: 6, size: 128 };
 
@@ -48,43 +49,40 @@ export function sampler(config: DistillConfig, teacher: TeacherModel, student: T
 /** Writes the student's folder: its averaged weights, everything else as its teacher's. */
 export async function pack(
   config: DistillConfig,
-  stage: DistillStage,
   {
     teacher,
     student,
     checkpoint,
     out,
-  }: { teacher: TeacherModel; student: TeacherModel; checkpoint: string; out: string },
+    learnt,
+  }: { teacher: TeacherModel; student: TeacherModel; checkpoint: string; out: string; learnt: readonly string[] },
 ): Promise<void> {
   const file = join(out, "run", "weights.safetensors");
-  await exportWeights(checkpoint, file);
+  await exportWeights(checkpoint, file, { only: (name) => !isTeachers(name) });
   const weights = tensorsOf(file);
-  const magvit = tensorsOf(join(teacher.folder, "magvit.safetensors"));
+  const { lora, defaults, name } = config;
   await saveModel(join(out, "model"), {
-    config: { ...student.networks.config, model: config.name, defaults: config.defaults },
-    showo: new Map(Object.entries(config.lora ? mergeLora(weights, config.lora) : weights)),
-    magvit: new Map(Object.entries(magvit)),
+    config: { ...student.networks.config, model: name, defaults },
+    showo: new Map(Object.entries(lora && Object.keys(weights).some(isLora) ? mergeLora(weights, lora) : weights)),
+    magvit: new Map(Object.entries(tensorsOf(teacher.file("magvit")))),
     tokenizer: JSON.parse(readFileSync(join(teacher.folder, "tokenizer.json"), "utf8")),
-    card: cardOf(config, stage, teacher),
+    card: [`# ${name}`, "", ...learnt, ""].join("\n"),
   });
 }
 
-/** A model card that says what the run knows; figures are added by who measures them. */
-function cardOf(config: DistillConfig, stage: DistillStage, teacher: TeacherModel): string {
+/** What a model card says of a stage; figures are added by who measures them. */
+export function stageLearnt(config: DistillConfig, stage: DistillStage, { networks }: TeacherModel): string[] {
   const { rows, micro, lora, defaults, trajectories } = config;
   const collected =
     trajectories.from === "files"
       ? `${trajectories.pictures} pictures and answers to ${trajectories.texts} questions`
       : "drawn anew for every step";
   return [
-    `# ${config.name}`,
-    "",
-    `${teacher.networks.config.model} distilled to draw in ${defaults.steps} steps and to write several tokens a pass.`,
+    `${networks.config.model} distilled to draw in ${defaults.steps} steps and to write several tokens a pass.`,
     "",
     `- Trajectories: ${stage.passes} steps, guidance ${stage.guidance}, ${collected}`,
     `- Segments: ${stage.segments} of a picture, ${stage.textSegments} of each round of a text`,
     `- Training: ${stage.steps} steps of ${micro * rows.image} pictures and ${micro * rows.text} texts`,
     ...(lora ? [`- Low-rank additions of rank ${lora.rank}, merged`] : []),
-    "",
-  ].join("\n");
+  ];
 }

@@ -27,6 +27,8 @@ export interface TeacherModel {
   readonly text: Tokenizer;
   /** SHA-256 of its transformer's file. */
   readonly hash: string;
+  /** Path of the weights of a network. */
+  file(network: "showo" | "magvit"): string;
   dispose(): Promise<void>;
 }
 
@@ -37,8 +39,8 @@ export async function openTeacher(name: string, { threads }: { threads?: number 
   const folder = modelFolder(name);
   const networks = await loadNetworks(folder, { threads, host: "inline" });
   const text = await loadTokenizer(folder);
-  const hash = sha256(join(folder, "showo.safetensors"));
-  return { folder, networks, text, hash, dispose: () => networks.dispose() };
+  const file = (network: string) => join(folder, `${network}.safetensors`);
+  return { folder, networks, text, hash: sha256(file("showo")), file, dispose: () => networks.dispose() };
 }
 
 /** Tensors of a file by name, as float32. */

@@ -49,6 +49,7 @@ const settings = (more: Partial<DistillOptions> = {}): DistillOptions => ({
   name: "tiny-turbo",
   teacher,
   data: { folder: data },
+  unguided: { ...DISTILL_PRESETS.mini.unguided, steps: 0 },
   stages: [
     { passes: 4, guidance: 1, segments: 2, textSegments: 2, steps: 6 },
     { passes: 4, guidance: 0, segments: 1, textSegments: 1, steps: 4 },

@@ -4,13 +4,23 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fail } from "../base/index.ts";
 import { writeJson } from "../files/index.ts";
-import { checkSameConfig } from "./checkpoint.ts";
+import { checkSameConfig, type RunConfig } from "./checkpoint.ts";
 import type { DistillConfig, DistillStage } from "./distill-config.ts";
-import { collect, collectionsOf, type DistillProgress, dataOf, type Tell, trajectoriesOf } from "./distill-data.ts";
-import { pack, sampler } from "./distill-pack.ts";
+import {
+  collect,
+  collectionsOf,
+  type Data,
+  type DistillProgress,
+  dataOf,
+  type Tell,
+  trajectoriesOf,
+} from "./distill-data.ts";
+import { pack, sampler, stageLearnt } from "./distill-pack.ts";
 import { distillTask } from "./distill-task.ts";
-import { checkFit, openTeacher, tensorsOf } from "./distill-teacher.ts";
+import { checkFit, openTeacher, type TeacherModel, tensorsOf } from "./distill-teacher.ts";
+import { unguidedTraining } from "./distill-unguided.ts";
 import { type TrainOptions, train } from "./loop.ts";
 import type { CollectOptions } from "./trajectory-files.ts";
 
@@ -26,43 +36,70 @@ export interface DistillRunOptions {
 /** Runs all stages and returns the folder of the last student. Errors: a student that does not fit, DIVERGED, ABORTED. */
 export async function distillModel(config: DistillConfig, options: DistillRunOptions): Promise<string> {
   let [teacher, student] = [config.teacher, config.student ?? config.teacher];
+  const tellOf =
+    (stage: number): Tell =>
+    (progress) =>
+      options.onProgress?.({ stage, stages: config.stages.length, ...progress });
+  if (asksUnguided(config)) {
+    const out = join(options.out, UNGUIDED);
+    const settings = unguidedSettings(config);
+    await once(out, settings, () =>
+      learnUnguided(config, { teacher, student, out, settings }, { ...options, tell: tellOf(0) }),
+    );
+    teacher = student = join(out, MODEL);
+  }
   for (const [i, stage] of config.stages.entries()) {
     const out = join(options.out, `stage-${i + 1}`);
-    const model = join(out, "model");
-    if (existsSync(join(model, "config.json"))) checkDone(config, stage, out);
-    else {
-      const tell = (progress: Pick<DistillProgress, "collecting" | "training">) =>
-        options.onProgress?.({ stage: i + 1, stages: config.stages.length, ...progress });
-      await distillStage(config, stage, { teacher, student, out }, { ...options, tell });
-    }
-    teacher = student = model;
+    const settings = settingsOf(config, stage);
+    await once(out, settings, () =>
+      distillStage(config, stage, { teacher, student, out, settings }, { ...options, tell: tellOf(i + 1) }),
+    );
+    teacher = student = join(out, MODEL);
   }
   return teacher;
 }
 
+const MODEL = "model";
+const UNGUIDED = "unguided";
 const SETTINGS = "settings.json";
+
+type Unguided = DistillConfig & { unguided: NonNullable<DistillConfig["unguided"]> };
+const asksUnguided = (config: DistillConfig): config is Unguided => Boolean(config.unguided?.steps);
+
 /** All that a stage's model depends on but its teacher's weights. */
 const settingsOf = (config: DistillConfig, stage: DistillStage) => ({ ...config, stages: [stage] });
+const unguidedSettings = ({ name, teacher, student, data, seed, rows, micro, unguided, defaults }: Unguided) => ({
+  ...{ name, teacher, student, data, seed, rows, micro, unguided, defaults },
+});
 
-/** Refuses the model of a stage that was made with other settings. */
-function checkDone(config: DistillConfig, stage: DistillStage, out: string): void {
+/** Makes a model unless it is there. Errors: it was made with other settings. */
+async function once(out: string, settings: RunConfig, make: () => Promise<void>): Promise<void> {
+  if (!existsSync(join(out, MODEL, "config.json"))) return make();
   const made = JSON.parse(readFileSync(join(out, SETTINGS), "utf8"));
-  checkSameConfig({ dir: out, step: stage.steps, config: made }, settingsOf(config, stage));
+  checkSameConfig({ dir: out, step: 0, config: made }, settings);
 }
 
 /**
  * Collects trajectories of the first stage that is not done, beside other processes that do the same; `part` 0 ... parts-1
- * says which. Returns whether there was anything to do.
+ * says which. Returns whether there was anything to do. Errors: a first stage whose teacher is still to be made.
  */
 export async function collectStage(
   config: DistillConfig,
   { out, threads, signal, part, parts, onProgress }: DistillRunOptions & Pick<CollectOptions, "part" | "parts">,
 ): Promise<boolean> {
-  const done = (i: number) => existsSync(join(out, `stage-${i + 1}`, "model", "config.json"));
-  const i = config.stages.findIndex((_, at) => !done(at));
+  const done = (stage: string) => existsSync(join(out, stage, MODEL, "config.json"));
+  const i = config.stages.findIndex((_, at) => !done(`stage-${at + 1}`));
   if (i < 0) return false;
+  const before = i > 0 ? `stage-${i}` : asksUnguided(config) ? UNGUIDED : undefined;
+  if (before && !done(before))
+    fail("there is nobody to follow yet", {
+      where: join(out, before),
+      expected: "the student without guidance, which teaches the first stage",
+      hint: "Run the distillation without collecting; stop it when that student is done.",
+      code: "NOT_FOUND",
+    });
   const folder = join(out, `stage-${i + 1}`);
-  const teacher = await openTeacher(i === 0 ? config.teacher : join(out, `stage-${i}`, "model"), { threads });
+  const teacher = await openTeacher(before ? join(out, before, MODEL) : config.teacher, { threads });
   try {
     const tell = ({ collecting }: Pick<DistillProgress, "collecting">) =>
       onProgress?.({ stage: i + 1, stages: config.stages.length, collecting });
@@ -73,43 +110,82 @@ export async function collectStage(
   }
 }
 
-async function distillStage(
+/** Where a stage's models lie, and where its own goes. */
+interface Place {
+  teacher: string;
+  student: string;
+  out: string;
+  settings: RunConfig;
+}
+
+/** Trains in `out`/run what `training` says and packs the student. */
+async function learn(
   config: DistillConfig,
-  stage: DistillStage,
-  { teacher: name, student, out }: { teacher: string; student: string; out: string },
+  place: Place,
   { threads, signal, every, tell }: DistillRunOptions & { tell: Tell },
+  lesson: (models: { teacher: TeacherModel; student: TeacherModel; data: Data }) => Promise<{
+    training: Pick<TrainOptions, "task" | "steps" | "schedule" | "optimizer">;
+    learnt: readonly string[];
+  }>,
 ): Promise<void> {
-  const teacher = await openTeacher(name, { threads });
-  const start = student === name ? teacher : await openTeacher(student, { threads });
+  const { out } = place;
+  const teacher = await openTeacher(place.teacher, { threads });
+  const student = place.student === place.teacher ? teacher : await openTeacher(place.student, { threads });
   try {
-    checkFit(teacher, start);
+    checkFit(teacher, student);
     const data = await dataOf(config, teacher.networks.config.magvit.resolution);
-    const source = await trajectoriesOf(config, stage, { teacher, data, out, signal }, tell);
-    const { showo } = start.networks.config;
-    const weights = tensorsOf(join(start.folder, "showo.safetensors"));
-    const sample = sampler(config, teacher, start, data);
+    const { training, learnt } = await lesson({ teacher, student, data });
     const checkpoint = await train({
-      task: distillTask(config, stage, { showo, weights, teacher: teacher.hash, source, sample }),
+      ...training,
       out: join(out, "run"),
-      steps: stage.steps,
       micro: config.micro,
       seed: config.seed,
-      schedule: scheduleOf(config, stage),
-      optimizer: { weightDecay: config.optimizer.weightDecay, ema: config.optimizer.ema },
       every,
       resume: true,
       threads,
       spinning: false,
       signal,
-      onProgress: (training) => tell({ training }),
+      onProgress: (progress) => tell({ training: progress }),
     });
-    await writeJson(join(out, SETTINGS), settingsOf(config, stage));
-    await pack(config, stage, { teacher, student: start, checkpoint, out });
+    await writeJson(join(out, SETTINGS), place.settings);
+    await pack(config, { teacher, student, checkpoint, out, learnt });
   } finally {
     await teacher.dispose();
-    if (start !== teacher) await start.dispose();
+    if (student !== teacher) await student.dispose();
   }
 }
+
+const distillStage = (
+  config: DistillConfig,
+  stage: DistillStage,
+  place: Place,
+  options: DistillRunOptions & { tell: Tell },
+): Promise<void> =>
+  learn(config, place, options, async ({ teacher, student, data }) => {
+    const { signal, tell } = options;
+    const source = await trajectoriesOf(config, stage, { teacher, data, out: place.out, signal }, tell);
+    const { showo } = student.networks.config;
+    const weights = tensorsOf(student.file("showo"));
+    const sample = sampler(config, teacher, student, data);
+    const { weightDecay, ema } = config.optimizer;
+    return {
+      training: {
+        task: distillTask(config, stage, { showo, weights, teacher: teacher.hash, source, sample }),
+        steps: stage.steps,
+        schedule: scheduleOf(config, stage),
+        optimizer: { weightDecay, ema },
+      },
+      learnt: stageLearnt(config, stage, teacher),
+    };
+  });
+
+const learnUnguided = (config: Unguided, place: Place, options: DistillRunOptions & { tell: Tell }): Promise<void> =>
+  learn(config, place, options, async ({ teacher, student, data: { source } }) => ({
+    training: await unguidedTraining(config, { teacher, student, source, threads: options.threads }),
+    learnt: [
+      `${teacher.networks.config.model} without guidance, as it draws with guidance ${config.unguided.guidance}.`,
+    ],
+  }));
 
 function scheduleOf({ optimizer: { learningRate: peak, kind, warmup } }: DistillConfig, { steps }: DistillStage) {
   return { kind, peak, warmup: Math.min(warmup, steps), ...(kind === "cosine" && { floor: peak / 20 }) };

@@ -45,12 +45,13 @@ export function guidedFeeds(config: ShowoConfig, rows: readonly GuidedRow[]): Re
 
 /**
  * Declares the inputs of `guidedFeeds`: ids int64 and bias of 2B rows, labels int64 [B, cells] of the codebook and weights
- * [B, cells]. With a(asked) and u(unasked) of the teacher, guidance w is (1 + w) a - w u, as in drawing.
+ * [B, cells]. With a(asked) and u(unasked) of the teacher, guidance w is (1 + w) a - w u, as in drawing. `teacher`: its
+ * sizes, if they are others.
  */
 export function guidedLosses(
   graph: Graph,
   config: ShowoConfig,
-  { rows, guidance }: { rows: number; guidance: number },
+  { rows, guidance, teacher: larger = config }: { rows: number; guidance: number; teacher?: ShowoConfig },
 ): GuidedLosses {
   const length = rowLength(config);
   const cells = config.imageTokens;
@@ -60,15 +61,17 @@ export function guidedLosses(
   const labels = flat(graph.input("guided/labels", "int64", [rows, cells]));
   const weights = flat(graph.input("guided/weights", "float32", [rows, cells]));
   const positions = graph.constant(positionsFrom(0, length));
-  /** Logits [count * cells, codebook] of the first `count` rows. */
-  const logits = (count: number): Tensor => {
+  /** Logits [count * cells, codebook] that a network gives the first `count` rows. */
+  const logits = (network: ShowoConfig, count: number): Tensor => {
     const part = (x: Tensor) => slice(x, 0, 0, count);
-    const { hidden } = showoBody(config, { ids: part(ids), positions, bias: part(bias) });
+    const { hidden } = showoBody(network, { ids: part(ids), positions, bias: part(bias) });
     const picture = slice(hidden, 1, length - 1 - cells, length - 1);
-    return showoHead(config, reshape(picture, [count * cells, config.hiddenSize]), "image");
+    return showoHead(network, reshape(picture, [count * cells, network.hiddenSize]), "image");
   };
-  const said = logits(rows);
-  const teacher = stopGradient(asTeacher(graph, () => logits(2 * rows)));
+  const said = logits(config, rows);
+  const teacher = stopGradient(
+    asTeacher(graph, () => logits({ ...larger, maxTextTokens: config.maxTextTokens }, 2 * rows)),
+  );
   const [asked, unasked] = [slice(teacher, 0, 0, rows * cells), slice(teacher, 0, rows * cells, 2 * rows * cells)];
   const guided = add(asked, mul(sub(asked, unasked), guidance));
   const target = softmax(guided);

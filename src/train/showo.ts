@@ -44,10 +44,9 @@ export interface ShowoTraining {
   /** Of several dialogues, every answer counts alike instead of every token of an answer (default false). */
   answersAlike?: boolean;
   /**
-   * Pictures are learnt from a frozen teacher that draws with guidance, for a student that draws without (default: from the
-   * pictures alone).
+   * Pictures are learnt from a frozen teacher that draws with guidance, too, for a student that draws without.
    */
-  guided?: { teacher: Arrays; guidance: number };
+  guided?: { teacher: { config: ShowoConfig; weights: Arrays }; guidance: number };
   /** Weights to start from; default: the teacher's, or none. */
   weights?: Arrays;
   /** Of masks and of what is asked about a picture. */
@@ -90,7 +89,9 @@ export async function showoTask(
         losses.push(mul(metrics.mmu, taskWeights.mmu));
       }
       if (guided) {
-        const { told, divergence, seen } = guidedLosses(graph, drawing, { rows: rows.t2i, guidance: guided.guidance });
+        const { teacher, guidance } = guided;
+        const shape = { rows: rows.t2i, guidance, teacher: teacher.config };
+        const { told, divergence, seen } = guidedLosses(graph, drawing, shape);
         losses.push(mul(add(told, seen), taskWeights.t2i));
         Object.assign(metrics, { t2i: seen, divergence });
       }
@@ -137,8 +138,8 @@ export async function showoTask(
 }
 
 function startOf({ config, guided, weights, seed }: ShowoTraining, { magvit }: ShowoParts): Arrays {
-  const start = weights ?? guided?.teacher ?? startingCodes(config, magvit.bits, seed);
-  return guided ? withTeacher(start, guided.teacher) : start;
+  const start = weights ?? guided?.teacher.weights ?? startingCodes(config, magvit.bits, seed);
+  return guided ? withTeacher(start, guided.teacher.weights) : start;
 }
 
 /**

@@ -1,0 +1,116 @@
+/** The student without guidance that may come before the stages: made, continued, followed, refused. */
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { tinyParts } from "../../test/tiny-model.ts";
+import { Rng } from "../base/index.ts";
+import { readLog, readSafetensors } from "../files/index.ts";
+import { encodePicture, picture } from "../image/index.ts";
+import { saveModel } from "../models/index.ts";
+import {
+  collectStage,
+  DISTILL_PRESETS,
+  type DistillOptions,
+  type DistillProgress,
+  distillConfigOf,
+  distillModel,
+} from "./index.ts";
+
+const root = mkdtempSync(join(tmpdir(), "fewstep-unguided-"));
+const teacher = join(root, "teacher");
+const data = join(root, "data");
+beforeAll(async () => {
+  const { config, ...parts } = tinyParts();
+  // Its texts are long in tokens.
+  await saveModel(teacher, { ...parts, config: { ...config, showo: { ...config.showo, maxTextTokens: 48 } } });
+  mkdirSync(data);
+  const rng = new Rng(1);
+  for (const name of ["a red car", "two blue cars", "a dog left of a cat"]) {
+    const pixels = Uint8Array.from({ length: 32 * 32 * 3 }, () => rng.int(256));
+    writeFileSync(join(data, `${name}.png`), await encodePicture(picture(32, 32, pixels), "png"));
+    writeFileSync(join(data, `${name}.txt`), name);
+  }
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const unguided = { guidance: 1.5, steps: 12, learningRate: 2e-3, dialogues: 2 };
+const configOf = (more: Partial<DistillOptions> = {}) =>
+  distillConfigOf({
+    ...DISTILL_PRESETS.mini,
+    name: "tiny-turbo",
+    teacher,
+    data: { folder: data },
+    unguided,
+    stages: [{ passes: 4, guidance: 0, segments: 2, textSegments: 2, steps: 1 }],
+    trajectories: { pictures: 4, texts: 4, labels: 8, block: 8 },
+    rows: { image: 2, text: 1, lm: 1 },
+    ...more,
+  });
+const every = { log: 1, save: 4, sample: 100 };
+const options = (out: string) => ({ out: join(root, out), threads: 1, every });
+const bytes = (...path: string[]) => readFileSync(join(root, ...path, "showo.safetensors"));
+
+test("comes first and teaches the first stage", {
+  timeout: 180_000,
+}, async () => {
+  const part = { part: 0, parts: 1 };
+  await expect(collectStage(configOf(), { ...options("whole"), ...part })).rejects.toMatchObject({
+    code: "NOT_FOUND",
+    message: expect.stringMatching(/nobody to follow yet/),
+  });
+  const stages = new Set<number>();
+  const model = await distillModel(configOf(), {
+    ...options("whole"),
+    onProgress: ({ stage }) => stages.add(stage),
+  });
+  expect([...stages]).toEqual([0, 1]);
+  const records = readLog(join(root, "whole", "unguided", "run", "metrics.jsonl"));
+  expect(records).toHaveLength(12);
+  for (const { divergence, t2i, mmu } of records)
+    for (const value of [divergence, t2i, mmu]) expect(value).toBeGreaterThan(0.01);
+
+  // The packed student is the student alone, and what the first stage starts from.
+  const names = (path: string) => readSafetensors(path).names;
+  expect(names(join(root, "whole", "unguided", "model", "showo.safetensors"))).toEqual(
+    names(join(teacher, "showo.safetensors")),
+  );
+  expect(bytes("whole", "unguided", "model").equals(bytes("teacher"))).toBe(false);
+  // One step at a small rate moves little.
+  const weights = (folder: string) =>
+    readSafetensors(join(folder, "showo.safetensors")).float32("showo.lm_head.weight");
+  const [start, end] = [weights(join(root, "whole", "unguided", "model")), weights(model)].map(({ data }) => data);
+  expect(Math.max(...start.map((x, i) => Math.abs(x - end[i])))).toBeLessThan(5e-3);
+});
+
+test("stopped and continued it ends with the same bytes; other settings are refused", {
+  timeout: 180_000,
+}, async () => {
+  const stop = new AbortController();
+  const onProgress = ({ stage, training }: DistillProgress) => {
+    if (stage === 0 && training?.step === 6) stop.abort();
+  };
+  const stopped = distillModel(configOf(), { ...options("again"), signal: stop.signal, onProgress });
+  await expect(stopped).rejects.toMatchObject({ code: "ABORTED" });
+  expect(existsSync(join(root, "again", "unguided", "model"))).toBe(false);
+  await distillModel(configOf(), options("again"));
+  for (const folder of ["unguided", "stage-1"])
+    expect(bytes("again", folder, "model").equals(bytes("whole", folder, "model"))).toBe(true);
+  const other = configOf({ unguided: { ...unguided, guidance: 2 } });
+  await expect(distillModel(other, options("again"))).rejects.toThrow(/other settings\n.*unguided\.guidance = 1\.5/);
+  expect(configOf({ unguided: { ...unguided, steps: 0 } }).unguided!.steps).toBe(0);
+  expect(() => configOf({ unguided: { ...unguided, learningRate: -1 } })).toThrow(/unguided, learningRate/);
+});
+
+test("by command", { timeout: 180_000 }, async () => {
+  const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+  const file = join(root, "settings.json");
+  writeFileSync(file, JSON.stringify(configOf()));
+  const argv = [main, "distill", file, "--out", join(root, "by-command"), "--unguided", "2", "--threads", "1"];
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, argv);
+  expect(stdout).toBe(`${join(root, "by-command", "stage-1", "model")}\n`);
+  expect(stderr).toMatch(/without guidance {2}2\/2 {2}loss[\s\S]*stage 1\/1 {2}1\/1 {2}loss/);
+});
