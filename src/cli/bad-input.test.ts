@@ -14,6 +14,7 @@ test("mistakes in typing exit with 2 and say what is wrong; help and version wit
     [["generate", "a", "--step", "4"], /unknown option '--step'\n\(Did you mean --steps\?\)/],
     [["generate", "a", "--steps", "four"], /'four' is invalid.*not a number/],
     [["inpaint", "a.png", "x"], /required option '--mask <file>'/],
+    [["generate", "a", "--device", "gpu"], /Allowed choices are cpu, webgpu, cuda/],
     [["distill", "--out", "x", "--collect", "3/2"], /'3\/2' is invalid.*a part of several/],
     [["distill", "--out", "x", "--preset", "paper"], /Allowed choices are paper-256, .*, mini/],
   ] as [string[], RegExp][]) {

@@ -1,5 +1,6 @@
 /** Options that several commands share. They only check that numbers are numbers; the tasks know what is allowed. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { DEVICES, type DeviceName } from "../../runtime/index.ts";
 import { loadModel, type Model } from "../../tasks/index.ts";
 import type { Io } from "./io.ts";
 import { progressBar } from "./progress.ts";
@@ -15,6 +16,7 @@ const DTYPES = ["auto", "mixed", "q8", "q4", "fp16", "fp32"] as const;
 export interface ModelOptions {
   model?: string;
   dtype?: (typeof DTYPES)[number];
+  device?: DeviceName;
   threads?: number;
   json?: boolean;
 }
@@ -23,6 +25,7 @@ export const modelOptions = (command: Command): Command =>
   command
     .option("--model <name>", "name of a model that is here, or its folder")
     .addOption(new Option("--dtype <dtype>", "weights of a converted model (default: what fits)").choices(DTYPES))
+    .addOption(new Option("--device <name>", "what computes (default: cpu); see fewstep doctor").choices(DEVICES))
     .option("--threads <count>", "processor threads (default: all)", number)
     .option("--json", "print one JSON object instead of text");
 
@@ -53,11 +56,11 @@ export const drawingOptions = (command: Command): Command =>
   );
 
 /** Loads the model that the options name, showing how far it is. */
-export async function openModel({ model, dtype, threads }: ModelOptions, io: Io): Promise<Model> {
+export async function openModel({ model, dtype, device, threads }: ModelOptions, io: Io): Promise<Model> {
   const bar = progressBar(io, "loading");
   try {
     const onProgress = ({ done, total }: { done: number; total: number }) => bar.show(done, total);
-    return await loadModel(model, { dtype, threads, host: io.host, signal: io.signal, onProgress });
+    return await loadModel(model, { dtype, device, threads, host: io.host, signal: io.signal, onProgress });
   } finally {
     bar.clear();
   }
