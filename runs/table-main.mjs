@@ -1,6 +1,7 @@
 // Pictures of Show-o with guidance, Turbo* and Turbo without, at 16, 8, 4 and 2 steps: GenEval, seconds, a plot, strips.
 // node runs/table-main.mjs      (environment: runs/tables.mjs)
 
+import { existsSync } from "node:fs";
 import { enlarge, plotCurves, sheet } from "fewstep/image";
 import { best, geneval, json, models, open, SCORES, save, say, scores, section, share, table } from "./tables.mjs";
 
@@ -11,6 +12,9 @@ const topK = { 4: Math.round((200 * codebookSize) / 8192), 2: Math.max(2, Math.r
 const kinds = [
   { name: `Show-o, guidance ${best}`, model: models.teacher, guidance: best, paper: "Show-o10" },
   { name: `Show-o, guidance ${best / 2}`, model: models.teacher, guidance: best / 2, paper: "Show-o5" },
+  ...(existsSync(models.unguided)
+    ? [{ name: "Show-o taught to do without guidance", model: models.unguided, guidance: 0 }]
+    : []),
   { name: "Turbo*, no guidance", model: models.star, guidance: 0, turbo: true, paper: "Turbo*" },
   { name: "Turbo, no guidance", model: models.turbo, guidance: 0, turbo: true, paper: "Turbo" },
 ];
@@ -29,8 +33,8 @@ for (const steps of STEPS)
   for (const [i, { name, model, guidance, turbo, paper }] of kinds.entries()) {
     const result = await geneval(model, { steps, guidance, topK: turbo ? topK[steps] : undefined });
     ceilings = result;
-    const [average, seconds] = PAPER[steps][paper];
-    rows.push([steps, name, ...scores(result), result.secondsPerPicture.toFixed(3), share(average), seconds]);
+    const [average, seconds] = PAPER[steps][paper] ?? [];
+    rows.push([steps, name, ...scores(result), result.secondsPerPicture.toFixed(3), share(average), seconds ?? ""]);
     curves[i].x.push(steps);
     curves[i].y.push(result.average);
   }
@@ -53,7 +57,7 @@ await save(
 say("strips");
 const strip = [];
 const PROMPTS = ["a photo of two red cars", "a photo of a dog left of a cat", "a photo of a blue umbrella"];
-for (const { model, guidance, turbo } of [kinds[0], kinds[3]]) {
+for (const { model, guidance, turbo } of [kinds[0], kinds.at(-1)]) {
   const loaded = await open(model);
   for (const prompt of PROMPTS)
     for (const steps of STEPS) {

@@ -25,6 +25,8 @@ mkdirSync("docs/pictures", { recursive: true });
 export const json = (path) => JSON.parse(readFileSync(path, "utf8"));
 export const models = {
   teacher: env.TEACHER ?? "weights/show-o-mini",
+  // The student that has learnt to do without guidance, and no more; not in the package.
+  unguided: env.UNGUIDED ?? "out/guided/model",
   star: env.STAR ?? "weights/turbo-star-mini",
   turbo: env.TURBO ?? "weights/turbo-mini",
 };
