@@ -50,8 +50,8 @@ const parts = {
 const last = await train({
   task: await showoTask({ ...settings, guided, seed }, parts, source, { ...settings, guidance, domain, seed }),
   out,
-  steps: Number(env.STEPS ?? 2000),
-  schedule: { kind: "cosine", peak: Number(env.PEAK ?? 8e-4), warmup: 100, floor: 1e-5 },
+  steps: Number(env.STEPS ?? 1500),
+  schedule: { kind: "cosine", peak: Number(env.PEAK ?? 3e-4), warmup: 100, floor: 1e-5 },
   optimizer: { betas: [0.9, 0.98], ema: 0.995, weightDecay: 0.01 },
   threads,
   spinning: false,
