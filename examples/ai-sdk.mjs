@@ -6,7 +6,7 @@ import { createFewstep } from "fewstep/ai-sdk";
 
 // Without a URL the model runs in a process of its own that this one starts.
 const fewstep = createFewstep({ baseURL: process.argv[2] });
-const model = process.argv[3] ?? "show-o-mini";
+const model = process.argv[3] ?? "turbo-mini";
 
 const { image } = await generateImage({
   model: fewstep.image(model),

@@ -4,7 +4,7 @@ import { createService } from "fewstep/serve";
 
 // The model is loaded by the first request, in a process of its own.
 const service = createService({
-  models: [process.env.FEWSTEP_MODEL ?? "show-o-mini"],
+  models: [process.env.FEWSTEP_MODEL ?? "turbo-mini"],
   keys: process.env.FEWSTEP_API_KEY ? [process.env.FEWSTEP_API_KEY] : [],
   limits: { steps: 32, seconds: 60 },
 });

@@ -22,8 +22,9 @@ for (let first = 0; first < prompts.length; first += 12) {
   const ids = prompts.slice(first, first + 12).map((prompt) => model.text.encode(prompt));
   const seeds = trajectories.noises ? ids.map((_, i) => seed + ((first + i) % trajectories.noises)) : undefined;
   const { guidance, passes } = stages[0];
+  const { topK } = trajectories;
   const predictor = await imagePredictor(model.transformer, { prompts: ids, guidance });
-  for (const { ids_L } of await recordPictures(predictor, ids, imageTokens, { passes, labels: 1, seeds }))
+  for (const { ids_L } of await recordPictures(predictor, ids, imageTokens, { passes, labels: 1, seeds, topK }))
     pictures.push(enlarge(postprocess(await model.tokenizer.decode(ids_L, side, side))[0], 128, 128));
 }
 await writeAtomic(file, await encodePicture(sheet(pictures, { columns: 9, gap: 4, captions: prompts }), "png"));

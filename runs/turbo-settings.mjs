@@ -9,7 +9,8 @@ const list = (text) => text.split(",").map(Number);
 
 /**
  * Settings of the two-stage run. The environment changes them: STEPS, GUIDANCE, TEMPERATURE and SEGMENTS of both stages ("500,400"),
- * PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), DATA (a domain of scenes).
+ * PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), TOP_K (of the tokens on the way), TEXT_WEIGHT, PEAK (of
+ * the learning rate), DATA (a domain of scenes).
  */
 export function turboConfig(teacher, more = {}) {
   const asked = [env.STEPS ?? "500,400", env.GUIDANCE ?? "0,0", env.TEMPERATURE ?? "1,1", env.SEGMENTS ?? "4,2"];
@@ -31,7 +32,10 @@ export function turboConfig(teacher, more = {}) {
       pictures: Number(env.PICTURES ?? 1200),
       texts: Number(env.TEXTS ?? 1000),
       noises: Number(env.NOISES ?? 1),
+      topK: Number(env.TOP_K ?? 1),
     },
+    weights: { text: Number(env.TEXT_WEIGHT ?? 0.2), lm: 0.02 },
+    optimizer: { learningRate: Number(env.PEAK ?? 2e-4) },
     // runs/train-guided.mjs has done that.
     unguided: { steps: 0 },
     ...more,

@@ -3,7 +3,7 @@
  *
  * ```ts
  * const fewstep = createFewstep({ baseURL: "http://127.0.0.1:7117/v1" });
- * const { image } = await generateImage({ model: fewstep.image("show-o-mini"), prompt: "two red cars" });
+ * const { image } = await generateImage({ model: fewstep.image("turbo-mini"), prompt: "two red cars" });
  * ```
  */
 import type { EmbeddingModelV3, ImageModelV3, LanguageModelV3, ProviderV3 } from "@ai-sdk/provider";

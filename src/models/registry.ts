@@ -9,7 +9,7 @@ import { publishedModel } from "./published.ts";
 
 export { nearest } from "./nearest.ts";
 
-export const DEFAULT_MODEL = "show-o-mini";
+export const DEFAULT_MODEL = "turbo-mini";
 
 // The weights lie in the package root, two folders up from src/models and from dist/models alike.
 const WEIGHTS = fileURLToPath(new URL("../../weights/", import.meta.url));

@@ -66,6 +66,8 @@ const schema = z.strictObject({
        * the picture follows from the prompt as it does greedily, but a weak teacher leaves fewer of its objects out.
        */
       noises: z.int().min(0).default(0),
+      /** With noises: tokens are drawn from so many of the likeliest; with 1 the noise decides the order alone. Default: all. */
+      topK: count.optional(),
       /** Ids kept of each of the teacher's distributions. */
       labels: count.default(24),
       /** Tokens of a Jacobi round. */
@@ -176,12 +178,13 @@ export const DISTILL_PRESETS = {
       { passes: 16, guidance: 0, segments: 4, textSegments: 2, steps: 500 },
       { passes: 16, guidance: 0, segments: 2, textSegments: 1, steps: 400 },
     ],
-    trajectories: { noises: 1 },
+    trajectories: { noises: 1, topK: 1 },
     rows: { image: 16, text: 4, lm: 1 },
     weights: { imageConsistency: 0.5, imageRegularisation: 1, textRegularisation: 2, text: 0.5, lm: 0.1 },
     consistency: "end",
     learnt: "answer",
     optimizer: { learningRate: 3e-4, kind: "cosine", warmup: 20, weightDecay: 0.01, ema: 0.99 },
+    defaults: { steps: 4, guidance: 0, topK: 1 },
   },
 } as const satisfies Record<string, Preset>;
 

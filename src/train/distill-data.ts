@@ -79,9 +79,9 @@ const recorders = (
       teacher.text.encode(textAt(data.prompts, first + i)).slice(0, room),
     );
     const { passes, guidance, temperature } = stage;
-    const { labels, noises } = config.trajectories;
+    const { labels, noises, topK } = config.trajectories;
     const seeds = noises ? prompts.map((_, i) => config.seed + ((first + i) % noises)) : undefined;
-    return followPictures(teacher, prompts, { passes, guidance, temperature, labels, seeds, signal });
+    return followPictures(teacher, prompts, { passes, guidance, temperature, topK, labels, seeds, signal });
   },
   texts: async (first: number, count: number): Promise<TextTrajectory[]> => {
     const all: TextTrajectory[] = [];
@@ -111,7 +111,7 @@ export async function collectionsOf(
 ): Promise<{ pictures: Collecting<ImageTrajectory>; texts: Collecting<TextTrajectory> }> {
   const { seed, trajectories } = config;
   const { showo } = teacher.networks.config;
-  const { pictures: count, texts, labels, noises, block, answerTokens = 0, skipsRepetition } = trajectories;
+  const { pictures: count, texts, labels, noises, topK = 0, block, answerTokens = 0, skipsRepetition } = trajectories;
   const { passes, guidance, temperature = 1 } = stage;
   const common = { folder: join(out, "trajectories"), chunk: CHUNK };
   const origin = { teacher: teacher.hash, data: JSON.stringify(config.data), seed };
@@ -127,7 +127,7 @@ export async function collectionsOf(
       collection: {
         ...common,
         count,
-        origin: { ...origin, passes, guidance, temperature, labels, noises },
+        origin: { ...origin, passes, guidance, temperature, labels, noises, topK },
         codec: pictureCodec(showo.imageTokens, passes, showo.codebookSize),
       },
     },

@@ -42,8 +42,9 @@ export interface RecordOptions {
   labels: number;
   /** Draws as people draw, with the noise of such a seed for each prompt; without, greedily as published. */
   seeds?: readonly number[];
-  /** With seeds: noise in the order of decisions (default 1). */
+  /** With seeds: noise in the order of decisions (default 1), and ids to draw from (default all; 1 takes the likeliest). */
   temperature?: number;
+  topK?: number;
   signal?: AbortSignal;
 }
 
@@ -52,7 +53,7 @@ export async function recordPictures(
   teacher: Predictor,
   prompts: readonly (readonly number[])[],
   cells: number,
-  { passes, labels, seeds, temperature, signal }: RecordOptions,
+  { passes, labels, seeds, temperature, topK, signal }: RecordOptions,
 ): Promise<ImageTrajectory[]> {
   const kept = Math.min(labels, teacher.vocab);
   const decided = new Uint8Array(prompts.length * cells);
@@ -62,7 +63,7 @@ export async function recordPictures(
   const states = seeds
     ? decodeMasked(teacher, canvas, {
         passes,
-        sample: categorical({ noise: seeded(seeds, "sample") }),
+        sample: categorical({ noise: seeded(seeds, "sample"), topK }),
         noise: seeded(seeds, "remask"),
         temperature,
         minMasked: 0,

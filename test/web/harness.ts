@@ -29,7 +29,7 @@ const changed = (path: string): number => {
 /** Builds the studio unless it is newer than all it is made of. */
 export function buildPage(): void {
   const index = join(PAGE, "index.html");
-  const sources = Math.max(...["studio", "dist", "weights/show-o-mini"].map((path) => changed(join(root, path))));
+  const sources = Math.max(...["studio", "dist", "weights/turbo-mini"].map((path) => changed(join(root, path))));
   if (existsSync(index) && statSync(index).mtimeMs > sources) return;
   const vite = join(root, "node_modules/vite/bin/vite.js");
   const env = { ...process.env, NODE_ENV: "production" };

@@ -8,7 +8,7 @@ import { buildPage, CHROMIUM, launch, NO_CHROMIUM, plainServer } from "./harness
 const LONG = 300_000;
 const PROMPT = "a photo of four cars";
 const SEEDS = [1, 2, 3];
-const SETTINGS = { steps: 3, guidance: 1 };
+const SETTINGS = { steps: 3 };
 
 let server: Awaited<ReturnType<typeof plainServer>>;
 let expected: number[][];

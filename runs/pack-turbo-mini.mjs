@@ -1,0 +1,37 @@
+// Packs a student as weights/turbo-mini, half precision, with its card: node runs/pack-turbo-mini.mjs [STUDENT] [FOLDER]
+// STUDENT is the folder of a model (runs/train-guided.mjs, runs/train-turbo.mjs); STEPS and TOP_K are what drawing uses unless
+// told otherwise. The card takes its figures from FOLDER/figures.json, if there are any.
+import { existsSync, readFileSync } from "node:fs";
+import { readSafetensors } from "fewstep/files";
+import { saveModel } from "fewstep/models";
+
+const [student = "out/guided/model", folder = "weights/turbo-mini"] = process.argv.slice(2);
+const json = (path) => JSON.parse(readFileSync(path, "utf8"));
+const tensors = (path) => {
+  const file = readSafetensors(path);
+  return new Map(file.names.map((name) => [name, file.float32(name)]));
+};
+const defaults = { steps: Number(process.env.STEPS ?? 16), guidance: 0, topK: Number(process.env.TOP_K ?? 1) };
+const figures = existsSync(`${folder}/figures.json`) ? json(`${folder}/figures.json`) : { rows: [] };
+const card = `---
+library_name: fewstep
+license: apache-2.0
+pipeline_tag: any-to-any
+---
+# turbo-mini
+
+show-o-mini, taught to draw without guidance what it draws with it: one forward pass where its teacher takes two. It takes the
+likeliest token of each cell; the seed decides in which order. Made by \`runs/train-guided.mjs\` from \`weights/show-o-mini\` on fresh
+scenes, with the same picture tokenizer and the same words. Pictures still get worse with fewer steps; docs/RESULTS.md has both
+models side by side.
+
+${figures.rows.map(([name, value]) => `- ${name}: ${value}`).join("\n")}
+`;
+await saveModel(folder, {
+  config: { ...json(`${student}/config.json`), model: "turbo-mini", defaults },
+  showo: tensors(`${student}/showo.safetensors`),
+  magvit: tensors(`${student}/magvit.safetensors`),
+  tokenizer: json(`${student}/tokenizer.json`),
+  card,
+});
+console.log(folder);

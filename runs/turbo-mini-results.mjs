@@ -1,0 +1,54 @@
+// GenEval of turbo-mini beside show-o-mini, by steps: node runs/turbo-mini-results.mjs      (environment: runs/tables.mjs)
+// Writes docs/RESULTS.md and weights/turbo-mini/figures.json, which the model card takes.
+import { writeJson } from "fewstep/files";
+import { enlarge, sheet } from "fewstep/image";
+import { DOMAINS, genevalPrompts } from "fewstep/scenes";
+import { best, captions, geneval, models, open, SCORES, save, say, scores, section, share, table } from "./tables.mjs";
+
+const STEPS = [16, 8, 4, 2];
+const guided = { name: `show-o-mini, guidance ${best}`, model: models.teacher, guidance: best };
+const kinds = [
+  ...STEPS.map((steps) => ({ ...guided, steps })),
+  ...[16, 8].map((steps) => ({ ...guided, steps, name: `${guided.name}, likeliest tokens`, topK: 1 })),
+  { ...guided, name: "show-o-mini, no guidance", steps: 16, guidance: 0 },
+  ...STEPS.map((steps) => ({ name: "turbo-mini", model: models.turbo, guidance: 0, steps, topK: 1 })),
+];
+const rows = [];
+const drawn = [];
+let judged;
+for (const { name, steps, model, guidance, topK } of kinds) {
+  judged = await geneval(model, { steps, guidance, topK });
+  const passes = steps * (guidance ? 2 : 1);
+  rows.push([name, steps, passes, ...scores(judged), judged.secondsPerPicture.toFixed(3)]);
+  if (model === models.turbo) drawn.push([`GenEval, ${steps} steps`, scores(judged)[0]]);
+}
+say("captions");
+const facts = {
+  teacher: captions(models.teacher, "ar").facts,
+  turbo: captions(models.turbo, "ar").facts,
+};
+say("a sheet of every fifteenth prompt");
+const prompts = genevalPrompts(DOMAINS.easy)
+  .filter((_, i) => i % 15 === 0)
+  .slice(0, 36)
+  .map(({ prompt }) => prompt);
+const turbo = await open(models.turbo);
+const pictures = [];
+for (const [i, prompt] of prompts.entries()) {
+  const { images } = await turbo.generateImage(prompt, { seed: i });
+  pictures.push(enlarge(images[0], 128, 128));
+}
+await save("turbo-mini", sheet(pictures, { columns: 9, gap: 4, captions: prompts }));
+await writeJson(`${models.turbo}/figures.json`, {
+  rows: [...drawn, ["Captions with all facts right", share(facts.turbo)]],
+});
+await section(
+  "eval:turbo-mini",
+  "turbo-mini: without guidance",
+  [
+    `\`node runs/turbo-mini-results.mjs\`: ${judged.images} pictures for each row, judged by the detector. A pass is one row through the transformer; guidance takes two for each step. Scenes drawn of the facts reach ${share(judged.ceiling.average)}, those scenes through the picture tokenizer ${share(judged.tokenizerCeiling.average)}.`,
+    table(["model", "steps", "passes", ...SCORES, "s a picture"], rows),
+    `Captions with all facts right: ${share(facts.turbo)}, show-o-mini ${share(facts.teacher)}.`,
+    "![Every fifteenth prompt of GenEval, drawn by turbo-mini](pictures/turbo-mini.png)",
+  ].join("\n\n"),
+);
