@@ -1,5 +1,8 @@
 /** A model of the embedded layout with random weights, small enough to make and run anew in every test. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { f32, Rng, sizeOf } from "../src/base/index.ts";
+import { encodePicture, picture } from "../src/image/index.ts";
 import type { ModelConfig, ModelParts, Shapes, StateDict } from "../src/models/index.ts";
 import { magvitParameters, saveModel, showoParameters } from "../src/models/index.ts";
 import type { MagvitConfig } from "../src/models/magvit/index.ts";
@@ -75,3 +78,14 @@ export const tinyParts = (seed = 1): ModelParts => ({
 
 /** Writes the tiny model into a folder. */
 export const saveTinyModel = (folder: string, seed = 1): Promise<void> => saveModel(folder, tinyParts(seed));
+
+/** A folder of three pictures of noise with their captions, as training data. */
+export async function saveTinyData(folder: string): Promise<void> {
+  mkdirSync(folder);
+  const rng = new Rng(1);
+  for (const name of ["a red car", "two blue cars", "a dog left of a cat"]) {
+    const pixels = Uint8Array.from({ length: 32 * 32 * 3 }, () => rng.int(256));
+    writeFileSync(join(folder, `${name}.png`), await encodePicture(picture(32, 32, pixels), "png"));
+    writeFileSync(join(folder, `${name}.txt`), name);
+  }
+}

@@ -1,15 +1,13 @@
 /** The student without guidance that may come before the stages: made, continued, followed, refused. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { tinyParts } from "../../test/tiny-model.ts";
-import { Rng } from "../base/index.ts";
+import { saveTinyData, tinyParts } from "../../test/tiny-model.ts";
 import { readLog, readSafetensors } from "../files/index.ts";
-import { encodePicture, picture } from "../image/index.ts";
 import { saveModel } from "../models/index.ts";
 import {
   collectStage,
@@ -27,13 +25,7 @@ beforeAll(async () => {
   const { config, ...parts } = tinyParts();
   // Its texts are long in tokens.
   await saveModel(teacher, { ...parts, config: { ...config, showo: { ...config.showo, maxTextTokens: 48 } } });
-  mkdirSync(data);
-  const rng = new Rng(1);
-  for (const name of ["a red car", "two blue cars", "a dog left of a cat"]) {
-    const pixels = Uint8Array.from({ length: 32 * 32 * 3 }, () => rng.int(256));
-    writeFileSync(join(data, `${name}.png`), await encodePicture(picture(32, 32, pixels), "png"));
-    writeFileSync(join(data, `${name}.txt`), name);
-  }
+  await saveTinyData(data);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

@@ -1,16 +1,14 @@
 /** Distillation from folder to folder with a tiny model: killed, resumed, collapsed, refused. */
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { saveTinyModel, tinyParts } from "../../test/tiny-model.ts";
-import { Rng } from "../base/index.ts";
+import { saveTinyData, saveTinyModel, tinyParts } from "../../test/tiny-model.ts";
 import { probabilities } from "../decode/index.ts";
 import { readLog, readSafetensors } from "../files/index.ts";
 import { Graph } from "../graph/index.ts";
-import { encodePicture, picture } from "../image/index.ts";
 import { loadNetworks, saveModel } from "../models/index.ts";
 import { imagePredictor } from "../models/showo/index.ts";
 import { compile } from "../runtime/index.ts";
@@ -34,13 +32,7 @@ const teacher = join(root, "teacher");
 const data = join(root, "data");
 beforeAll(async () => {
   await saveTinyModel(teacher);
-  mkdirSync(data);
-  const rng = new Rng(1);
-  for (const name of ["a red car", "two blue cars", "a dog left of a cat"]) {
-    const pixels = Uint8Array.from({ length: 32 * 32 * 3 }, () => rng.int(256));
-    writeFileSync(join(data, `${name}.png`), await encodePicture(picture(32, 32, pixels), "png"));
-    writeFileSync(join(data, `${name}.txt`), name);
-  }
+  await saveTinyData(data);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
