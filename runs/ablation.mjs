@@ -10,13 +10,13 @@ export async function ablate(variants, { run = process.env.OUT ?? "out/turbo" } 
   const rows = [];
   for (const [name, more, paper = []] of variants) {
     const out = `out/ablations/${name.replace(/\W+/g, "-")}`;
-    const base = turboConfig(models.teacher);
+    const base = turboConfig(models.unguided);
     const { segments, textSegments, ...settings } = more;
     const stage = { ...base.stages[0], ...(segments && { segments }), ...(textSegments && { textSegments }) };
     shareTrajectories(run, out);
     say(`${name}: training`);
     try {
-      const model = await distil({ ...turboConfig(models.teacher, settings), stages: [stage] }, out);
+      const model = await distil({ ...turboConfig(models.unguided, settings), stages: [stage] }, out);
       await publish(model, `${out}/model`, name);
     } catch (error) {
       if (error.code !== "DIVERGED") throw error;

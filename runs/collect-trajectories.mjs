@@ -3,7 +3,7 @@
 import { collectStage } from "fewstep/train";
 import { threads, turboConfig } from "./turbo-settings.mjs";
 
-const [share = "1/1", teacher = "out/guided/model", out = "out/turbo"] = process.argv.slice(2);
+const [share = "1/1", teacher = "weights/turbo-mini", out = "out/turbo"] = process.argv.slice(2);
 const [part, parts] = share.split("/").map(Number);
 const onProgress = ({ stage, collecting: { what, done, total } }) =>
   console.log(`stage ${stage}  ${what} ${done}/${total}`);

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { captions, geneval, json, models, SCORES, scores, section, share, table } from "./tables.mjs";
 
-const [model = models.turbo] = process.argv.slice(2);
+const [model = models.unguided] = process.argv.slice(2);
 const { steps, guidance, topK } = json(`${model}/config.json`).defaults;
 const DTYPES = ["fp32", "q8", "mixed", "q4"];
 

@@ -1,7 +1,6 @@
 // Pictures of Show-o with guidance, Turbo* and Turbo without, at 16, 8, 4 and 2 steps: GenEval, seconds, a plot, strips.
 // node runs/table-main.mjs      (environment: runs/tables.mjs)
 
-import { existsSync } from "node:fs";
 import { enlarge, plotCurves, sheet } from "fewstep/image";
 import { best, geneval, json, models, open, SCORES, save, say, scores, section, share, table } from "./tables.mjs";
 
@@ -12,9 +11,7 @@ const topK = { 4: Math.round((200 * codebookSize) / 8192), 2: Math.max(2, Math.r
 const kinds = [
   { name: `Show-o, guidance ${best}`, model: models.teacher, guidance: best, paper: "Show-o10" },
   { name: `Show-o, guidance ${best / 2}`, model: models.teacher, guidance: best / 2, paper: "Show-o5" },
-  ...(existsSync(models.unguided)
-    ? [{ name: "Show-o taught to do without guidance", model: models.unguided, guidance: 0 }]
-    : []),
+  { name: "Show-o taught to do without guidance", model: models.unguided, guidance: 0 },
   { name: "Turbo*, no guidance", model: models.star, guidance: 0, turbo: true, paper: "Turbo*" },
   { name: "Turbo, no guidance", model: models.turbo, guidance: 0, turbo: true, paper: "Turbo" },
 ];

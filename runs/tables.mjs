@@ -25,10 +25,10 @@ mkdirSync("docs/pictures", { recursive: true });
 export const json = (path) => JSON.parse(readFileSync(path, "utf8"));
 export const models = {
   teacher: env.TEACHER ?? "weights/show-o-mini",
-  // The student that has learnt to do without guidance, and no more; not in the package.
-  unguided: env.UNGUIDED ?? "out/guided/model",
-  star: env.STAR ?? "weights/turbo-star-mini",
-  turbo: env.TURBO ?? "weights/turbo-mini",
+  // The student that has learnt to do without guidance, and no more.
+  unguided: env.UNGUIDED ?? "weights/turbo-mini",
+  star: env.STAR ?? "out/turbo-weights/turbo-star-mini",
+  turbo: env.TURBO ?? "out/turbo-weights/turbo-mini",
 };
 export const best = env.BEST ? Number(env.BEST) : json(`${models.teacher}/config.json`).defaults.guidance;
 export const say = (text) => console.error(text);

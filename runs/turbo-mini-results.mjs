@@ -11,7 +11,7 @@ const kinds = [
   ...STEPS.map((steps) => ({ ...guided, steps })),
   ...[16, 8].map((steps) => ({ ...guided, steps, name: `${guided.name}, likeliest tokens`, topK: 1 })),
   { ...guided, name: "show-o-mini, no guidance", steps: 16, guidance: 0 },
-  ...STEPS.map((steps) => ({ name: "turbo-mini", model: models.turbo, guidance: 0, steps, topK: 1 })),
+  ...STEPS.map((steps) => ({ name: "turbo-mini", model: models.unguided, guidance: 0, steps, topK: 1 })),
 ];
 const rows = [];
 const drawn = [];
@@ -20,26 +20,26 @@ for (const { name, steps, model, guidance, topK } of kinds) {
   judged = await geneval(model, { steps, guidance, topK });
   const passes = steps * (guidance ? 2 : 1);
   rows.push([name, steps, passes, ...scores(judged), judged.secondsPerPicture.toFixed(3)]);
-  if (model === models.turbo) drawn.push([`GenEval, ${steps} steps`, scores(judged)[0]]);
+  if (model === models.unguided) drawn.push([`GenEval, ${steps} steps`, scores(judged)[0]]);
 }
 say("captions");
 const facts = {
   teacher: captions(models.teacher, "ar").facts,
-  turbo: captions(models.turbo, "ar").facts,
+  turbo: captions(models.unguided, "ar").facts,
 };
 say("a sheet of every fifteenth prompt");
 const prompts = genevalPrompts(DOMAINS.easy)
   .filter((_, i) => i % 15 === 0)
   .slice(0, 36)
   .map(({ prompt }) => prompt);
-const turbo = await open(models.turbo);
+const turbo = await open(models.unguided);
 const pictures = [];
 for (const [i, prompt] of prompts.entries()) {
   const { images } = await turbo.generateImage(prompt, { seed: i });
   pictures.push(enlarge(images[0], 128, 128));
 }
 await save("turbo-mini", sheet(pictures, { columns: 9, gap: 4, captions: prompts }));
-await writeJson(`${models.turbo}/figures.json`, {
+await writeJson(`${models.unguided}/figures.json`, {
   rows: [...drawn, ["Captions with all facts right", share(facts.turbo)]],
 });
 await section(

@@ -68,9 +68,9 @@ const asksUnguided = (config: DistillConfig): config is Unguided => Boolean(conf
 
 /** All that a stage's model depends on but its teacher's weights. */
 const settingsOf = (config: DistillConfig, stage: DistillStage) => ({ ...config, stages: [stage] });
-const unguidedSettings = ({ name, teacher, student, data, seed, rows, micro, unguided, defaults }: Unguided) => ({
-  ...{ name, teacher, student, data, seed, rows, micro, unguided, defaults },
-});
+const unguidedSettings = ({ name, teacher, student, data, seed, rows, micro, unguided, defaults }: Unguided) => {
+  return { name, teacher, student, data, seed, rows, micro, unguided, defaults };
+};
 
 /** Makes a model unless it is there. Errors: it was made with other settings. */
 async function once(out: string, settings: RunConfig, make: () => Promise<void>): Promise<void> {

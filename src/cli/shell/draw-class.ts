@@ -1,4 +1,5 @@
 /** Drawing with a next-scale model: what `generate` does where the model draws classes. */
+import { fail } from "../../base/index.ts";
 import { encodePicture, sheet } from "../../image/index.ts";
 import { formatOf, type LabelOptions, loadLabelModel, resized, type ScaleStep } from "../../tasks/index.ts";
 import { planOutputs } from "./draw.ts";
@@ -16,6 +17,8 @@ const SHOWN_SIZE = 256;
 
 export async function drawClass(label: string, options: ClassOptions, io: Io): Promise<void> {
   const { model: name, threads, draftScales, guidance, topK, seed, n, size, json } = options;
+  if (options.device && options.device !== "cpu")
+    fail("models that draw a class compute on the processor alone", { expected: "cpu", got: options.device });
   const { pictures, strip } = await planOutputs(options, label || "anything");
   const model = await loadLabelModel(name, { threads, host: io.host, signal: io.signal });
   const bar = progressBar(io, "drawing");
