@@ -8,18 +8,25 @@ export const threads = env.THREADS ? Number(env.THREADS) : undefined;
 const list = (text) => text.split(",").map(Number);
 
 /**
- * Settings of the two-stage run. The environment changes them: STEPS, GUIDANCE, TEMPERATURE and SEGMENTS of both stages ("500,400"),
- * PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), TOP_K (of the tokens on the way), TEXT_WEIGHT, PEAK (of
- * the learning rate), DATA (a domain of scenes).
+ * Settings of the two-stage run. The environment changes them: STEPS, PASSES, GUIDANCE, TEMPERATURE and SEGMENTS of both stages
+ * ("500,400"), PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), TOP_K (of the tokens on the way), LABELS
+ * (kept of each distribution; 1 is the likeliest token itself), VERIFIED=1, ROWS (pictures/texts/plain texts of a step),
+ * TEXT_WEIGHT, PEAK (of the learning rate), DATA (a domain of scenes).
  */
 export function turboConfig(teacher, more = {}) {
-  const asked = [env.STEPS ?? "500,400", env.GUIDANCE ?? "0,0", env.TEMPERATURE ?? "1,1", env.SEGMENTS ?? "4,2"];
-  const [steps, guidance, temperature, segments] = asked.map(list);
+  const steps = list(env.STEPS ?? "500,400");
+  /** Of each stage; later stages have what the last one named has. */
+  const each = (text) => steps.map((_, i) => list(text)[i] ?? list(text).at(-1));
+  const passes = each(env.PASSES ?? "16");
+  const guidance = each(env.GUIDANCE ?? "0");
+  const temperature = each(env.TEMPERATURE ?? "1");
+  const segments = each(env.SEGMENTS ?? "4,2");
+  const [image, text, lm] = (env.ROWS ?? "16/4/1").split("/").map(Number);
   const stages = steps.map((count, i) => ({
-    passes: 16,
-    guidance: guidance[i] ?? guidance.at(-1),
-    temperature: temperature[i] ?? temperature.at(-1),
-    segments: segments[i] ?? segments.at(-1),
+    passes: passes[i],
+    guidance: guidance[i],
+    temperature: temperature[i],
+    segments: segments[i],
     textSegments: i === 0 ? 2 : 1,
     steps: count,
   }));
@@ -33,7 +40,10 @@ export function turboConfig(teacher, more = {}) {
       texts: Number(env.TEXTS ?? 1000),
       noises: Number(env.NOISES ?? 1),
       topK: Number(env.TOP_K ?? 1),
+      labels: Number(env.LABELS ?? 24),
+      verified: env.VERIFIED === "1",
     },
+    rows: { image, text, lm },
     weights: { text: Number(env.TEXT_WEIGHT ?? 0.2), lm: 0.02 },
     optimizer: { learningRate: Number(env.PEAK ?? 2e-4) },
     // runs/train-guided.mjs has done that.

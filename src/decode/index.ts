@@ -24,6 +24,7 @@ export {
   ascending,
   type CategoricalOptions,
   categorical,
+  peak,
   probabilities,
   probabilityOf,
 } from "./samplers.ts";

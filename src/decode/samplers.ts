@@ -5,7 +5,7 @@ import { exponential } from "./exponential.ts";
 import type { Noise } from "./noise.ts";
 
 /** Index of the largest logit, the first one of equals. */
-function peak(logits_V: Float32Array): number {
+export function peak(logits_V: Float32Array): number {
   let max = -Infinity;
   let at = -1;
   for (let i = 0; i < logits_V.length; i++) {
@@ -72,6 +72,7 @@ export function categorical({ noise, temperature = 1, topK }: CategoricalOptions
   return (logits_V, pass, row, slot) => {
     const V = logits_V.length;
     const n = Math.min(topK ?? V, V);
+    if (n === 1) return peak(logits_V);
     const ranked = topK !== undefined;
     const max = logits_V[peak(logits_V)];
     if (weights.length < n) weights = new Float64Array(n);

@@ -68,6 +68,8 @@ const schema = z.strictObject({
       noises: z.int().min(0).default(0),
       /** With noises: tokens are drawn from so many of the likeliest; with 1 the noise decides the order alone. Default: all. */
       topK: count.optional(),
+      /** Leaves out pictures that the teacher itself describes otherwise than they were asked for. Scenes only. */
+      verified: z.boolean().default(false),
       /** Ids kept of each of the teacher's distributions. */
       labels: count.default(24),
       /** Tokens of a Jacobi round. */

@@ -3,12 +3,12 @@
  * from files or as they are asked for. Knows no student.
  */
 import { join } from "node:path";
-import { Rng } from "../base/index.ts";
+import { fail, Rng } from "../base/index.ts";
 import { promptRoom, vocabularyOf } from "../models/showo/index.ts";
 import { DOMAINS, loadAtlas } from "../scenes/index.ts";
 import type { DistillConfig, DistillStage } from "./distill-config.ts";
 import { fromMemory, type TrajectorySource } from "./distill-task.ts";
-import { followPictures, followText, type TeacherModel } from "./distill-teacher.ts";
+import { describePicture, followPictures, followText, type TeacherModel } from "./distill-teacher.ts";
 import type { Progress } from "./loop.ts";
 import { folderSource, type Source, sceneSource } from "./source.ts";
 import type { ImageTrajectory, TextTrajectory } from "./trajectories.ts";
@@ -43,7 +43,8 @@ export interface Data {
 /** Mostly captions: other answers are too short to be decoded in fewer passes. */
 const CAPTION_SHARE = 0.8;
 
-export async function dataOf({ data, seed }: DistillConfig, pixels: number): Promise<Data> {
+/** Errors: pictures that are to be verified, and nothing that could tell. */
+export async function dataOf({ data, seed, trajectories }: DistillConfig, pixels: number): Promise<Data> {
   const source =
     "folder" in data
       ? folderSource(data.folder, { seed, pixels })
@@ -54,6 +55,12 @@ export async function dataOf({ data, seed }: DistillConfig, pixels: number): Pro
           pixels,
           captionShare: CAPTION_SHARE,
         });
+  if (trajectories.verified && !source.fulfils)
+    fail("pictures of a folder cannot be verified", {
+      where: "trajectories, verified",
+      expected: "scenes, whose words say what is right",
+      hint: "Leave verified out.",
+    });
   const { prompts, dialogues } = source.corpus();
   const rng = new Rng(seed);
   return {
@@ -73,15 +80,20 @@ const recorders = (
   data: Data,
   signal?: AbortSignal,
 ) => ({
-  pictures: (first: number, count: number): Promise<ImageTrajectory[]> => {
+  pictures: async (first: number, count: number): Promise<ImageTrajectory[]> => {
     const room = promptRoom(teacher.networks.config.showo);
-    const prompts = Array.from({ length: count }, (_, i) =>
-      teacher.text.encode(textAt(data.prompts, first + i)).slice(0, room),
-    );
+    const asked = Array.from({ length: count }, (_, i) => textAt(data.prompts, first + i));
+    const prompts = asked.map((prompt) => teacher.text.encode(prompt).slice(0, room));
     const { passes, guidance, temperature } = stage;
-    const { labels, noises, topK } = config.trajectories;
+    const { labels, noises, topK, verified } = config.trajectories;
     const seeds = noises ? prompts.map((_, i) => config.seed + ((first + i) % noises)) : undefined;
-    return followPictures(teacher, prompts, { passes, guidance, temperature, topK, labels, seeds, signal });
+    const options = { passes, guidance, temperature, topK, labels, seeds, signal };
+    const drawn = await followPictures(teacher, prompts, options);
+    if (!verified) return drawn;
+    const right: ImageTrajectory[] = [];
+    for (const [i, picture] of drawn.entries())
+      if (data.source.fulfils?.(asked[i], await describePicture(teacher, picture.ids_L))) right.push(picture);
+    return right;
   },
   texts: async (first: number, count: number): Promise<TextTrajectory[]> => {
     const all: TextTrajectory[] = [];
@@ -111,7 +123,8 @@ export async function collectionsOf(
 ): Promise<{ pictures: Collecting<ImageTrajectory>; texts: Collecting<TextTrajectory> }> {
   const { seed, trajectories } = config;
   const { showo } = teacher.networks.config;
-  const { pictures: count, texts, labels, noises, topK = 0, block, answerTokens = 0, skipsRepetition } = trajectories;
+  const { pictures: count, texts, labels, noises, topK = 0, verified } = trajectories;
+  const { block, answerTokens = 0, skipsRepetition } = trajectories;
   const { passes, guidance, temperature = 1 } = stage;
   const common = { folder: join(out, "trajectories"), chunk: CHUNK };
   const origin = { teacher: teacher.hash, data: JSON.stringify(config.data), seed };
@@ -127,7 +140,7 @@ export async function collectionsOf(
       collection: {
         ...common,
         count,
-        origin: { ...origin, passes, guidance, temperature, labels, noises, topK },
+        origin: { ...origin, passes, guidance, temperature, labels, noises, topK, verified: `${verified}` },
         codec: pictureCodec(showo.imageTokens, passes, showo.codebookSize),
       },
     },

@@ -6,13 +6,13 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fail, type NdArray } from "../base/index.ts";
-import { argmax, blank, decodeJacobi, randomGuess, seeded } from "../decode/index.ts";
+import { argmax, blank, decodeJacobi, finish, randomGuess, seeded } from "../decode/index.ts";
 import { readSafetensors } from "../files/index.ts";
 import { preprocess } from "../image/index.ts";
 import { loadNetworks, modelFolder, type Networks } from "../models/index.ts";
 import { imagePredictor, questionIds, questionText, textPredictor, vocabularyOf } from "../models/showo/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/index.ts";
-import type { Lesson } from "./source.ts";
+import { CAPTION_QUESTION, type Lesson } from "./source.ts";
 import {
   type ImageTrajectory,
   type RecordOptions,
@@ -90,6 +90,17 @@ export async function followPictures(
 ): Promise<ImageTrajectory[]> {
   const predictor = await imagePredictor(transformer, { prompts, guidance });
   return recordPictures(predictor, prompts, config.showo.imageTokens, options);
+}
+
+/** A picture in the teacher's own words, token by token. */
+export async function describePicture({ networks, text }: TeacherModel, codes: Int32Array): Promise<string> {
+  const { showo } = networks.config;
+  const prompt = questionIds(showo, codes, text.encode(questionText(CAPTION_QUESTION)));
+  const slots = textLengthOf(showo) - prompt.length;
+  const predictor = await textPredictor(networks.transformer, { prompt, slots });
+  const states = decodeJacobi(predictor, blank(1, slots), { block: 1, sample: argmax, stopId: showo.endOfText });
+  const { canvas, settled } = await finish(states);
+  return text.decode([...canvas.ids_BL.subarray(0, settled)].filter((id) => id !== showo.endOfText));
 }
 
 /** Ids of picture, question and answer that a text row may have. */

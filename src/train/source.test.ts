@@ -30,3 +30,11 @@ test("what is absent is asked anew for each dialogue", async () => {
   const first = only.slice(0, 10).filter(({ answer }) => answer === "no");
   expect(new Set(first.map(({ question }) => question)).size).toBeGreaterThan(2);
 });
+
+test("a description fulfils a prompt if it says all that was asked", () => {
+  const { fulfils } = sceneSource({ atlas, domain: DOMAINS.easy, seed: 1, pixels: 64 });
+  expect(fulfils!("a photo of a dog and a cat", "a cat left of a dog at night")).toBe(true);
+  expect(fulfils!("a dog left of a cat", "a cat left of a dog")).toBe(false);
+  expect(fulfils!("two red cars", "two cars")).toBe(false);
+  expect(fulfils!("two red cars", "something else")).toBe(false);
+});

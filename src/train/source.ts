@@ -6,7 +6,9 @@ import {
   type Atlas,
   type Domain,
   factsOf,
+  implies,
   makeScene,
+  parseFacts,
   type QuestionKind,
   questionsOf,
   type Scene,
@@ -47,6 +49,8 @@ export interface Source {
   lessons(first: number, count: number, split: Split): Promise<Lesson[]>;
   /** What it may say, for the vocabulary and the length of rows. */
   corpus(): Corpus;
+  /** Whether a description says all that a prompt asks for; absent where words alone cannot tell. */
+  fulfils?(prompt: string, description: string): boolean;
   /** Every word of the texts, where they are few. */
   readonly words?: readonly string[];
 }
@@ -96,6 +100,10 @@ export function sceneSource(options: SceneOptions): Source {
       Array.from({ length: count }, (_, i) =>
         lesson(makeScene(atlas, domain, { seed, index: first + i, split, pixels, tasks })),
       ),
+    fulfils(prompt, description) {
+      const [asked, shown] = [prompt, description].map((text) => parseFacts(text, domain));
+      return Boolean(asked && shown && implies(shown, asked));
+    },
     corpus() {
       const scenes = Array.from({ length: CORPUS_SCENES }, (_, index) =>
         sketchScene(domain, { seed: 0, index, split: "train" }),

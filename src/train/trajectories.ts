@@ -13,6 +13,7 @@ import {
   decodeMasked,
   iterates,
   type Predictor,
+  peak,
   probabilities,
   seeded,
   segmentEnd,
@@ -99,6 +100,7 @@ interface Label {
 
 /** The `count` most likely ids with their softmax among each other: the whole distribution cut off and brought to a sum of 1. */
 function mostLikely(logits_V: Float32Array, count: number): Label {
+  if (count === 1) return { ids: [peak(logits_V)], shares: [1] };
   const limit = ascending(logits_V.slice(), logits_V.length - count);
   const ids: number[] = [];
   for (let id = 0; id < logits_V.length; id++) if (logits_V[id] > limit) ids.push(id);
