@@ -27,6 +27,8 @@ interface Outcome {
 /** What the server's process tells when it is asked. */
 interface Vitals {
   memory: number;
+  /** Objects that are still wanted: what a leak would fill. */
+  heap: number;
   delay: { p50: number; p99: number; max: number };
   crashes: number;
   pid?: number;
@@ -55,8 +57,11 @@ async function serve(): Promise<void> {
           .at(-1) ?? 0,
       );
     const delay = (quantile: string) => 1000 * value(`nodejs_eventloop_delay_seconds{quantile="${quantile}"}`);
+    globalThis.gc?.();
+    const { rss, heapUsed } = process.memoryUsage();
     const vitals: Vitals = {
-      memory: process.memoryUsage.rss(),
+      memory: rss,
+      heap: heapUsed,
       delay: { p50: delay("0.5"), p99: delay("0.99"), max: delay("1") },
       crashes: value("fewstep_engine_crashes_total"),
       pid,
@@ -92,7 +97,7 @@ async function main(): Promise<void> {
     },
   });
   const [seconds, flight, least] = [values.seconds, values.flight, values.requests].map(Number);
-  const child = fork(new URL(import.meta.url), ["--serve"]);
+  const child = fork(new URL(import.meta.url), ["--serve"], { execArgv: ["--expose-gc"] });
   const { url } = await once<{ url: string }>(child);
   const image = await encodePicture(picture(64, 64, [200, 120, 40]));
   const mask = await encodePicture(picture(64, 64));
@@ -101,7 +106,9 @@ async function main(): Promise<void> {
   const elapsed = () => (performance.now() - begun) / 1000;
   const looks: Look[] = [];
   const vitals = () => once<Vitals>(child, "vitals");
-  const look = ({ memory, pid, delay }: Vitals): Look => ({ server: memory, engine: memoryOf(pid), delay: delay.max });
+  const look = ({ memory, heap, pid, delay }: Vitals): Look => {
+    return { server: memory, heap, engine: memoryOf(pid), delay: delay.max };
+  };
 
   async function client(name: string, turn: number): Promise<void> {
     for (let i = turn; elapsed() < seconds || outcomes.length < least; i++) {
@@ -178,6 +185,7 @@ async function answerOf(url: string, key: string, body: string | FormData, heade
 /** Bytes, and the longest delay of the event loop, in ms, since the last look (looking begins a new count). */
 interface Look {
   server: number;
+  heap: number;
   engine: number;
   delay: number;
 }
@@ -195,14 +203,15 @@ function report(outcomes: readonly Outcome[], { looks, last, seconds, flight }: 
     for (const one of outcomes) counts.set(by(one), (counts.get(by(one)) ?? 0) + 1);
     return [...counts].sort();
   };
-  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(bytes < 50e6 ? 1 : 0);
   const waits = CLIENTS.map((client) => {
     const own = outcomes.filter((one) => one.client === client && one.result === "ok").map((one) => one.seconds);
     return [client, own.length, own.length ? median(own).toFixed(2) : "-"];
   });
-  const memory = (["server", "engine"] as const).map((one) => {
+  const names = { server: "server", heap: "its heap, collected", engine: "engine" } as const;
+  const memory = (["server", "heap", "engine"] as const).map((one) => {
     const [warm, end] = [looks[0][one], looks[looks.length - 1][one]];
-    return [one, ...looks.map((look) => megabytes(look[one])), `${(100 * (end / warm - 1)).toFixed(1)} %`];
+    return [names[one], ...looks.map((look) => megabytes(look[one])), `${(100 * (end / warm - 1)).toFixed(1)} %`];
   });
   const { p50, p99 } = last.delay;
   const lines = [
