@@ -82,6 +82,8 @@ const schema = z.strictObject({
     .prefault({}),
   /** Rows of a batch: pictures, texts about pictures, plain texts. */
   rows: z.strictObject({ image: count, text: count, lm: count }),
+  /** Points of each text in a batch; they share its picture. */
+  textPoints: count.default(1),
   micro: count.max(64).default(1),
   weights: z.strictObject({
     imageConsistency: weight,

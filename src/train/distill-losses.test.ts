@@ -111,3 +111,21 @@ test("equal points have no consistency loss, longer texts are refused", async ()
   expect((await lossesOf({ ...batch, texts: [{ from, to: from, last }] })).textConsistency).toBe(0);
   expect(() => distillFeeds(config, { ...settings, textLength: 10 }, batch)).toThrow(/at most 10 ids/);
 });
+
+test("points that share a picture give the mean of the losses that each has alone", async () => {
+  const [{ from, last }] = batch.texts;
+  const other = [...prefix, 4, 4, 4];
+  const alone = [];
+  for (const point of [from, other]) alone.push(await lossesOf({ ...batch, texts: [{ from: point, to: last, last }] }));
+  // All three positions of `other` are compared, two of `from`.
+  const mean = (2 * alone[0].textConsistency + 3 * alone[1].textConsistency) / 5;
+  const texts = [from, other].map((point) => ({ from: point, to: last, last }));
+  for (const textEnds of ["own", "last"] as const) {
+    const together = await lossesOf({ ...batch, texts }, { ...settings, textPoints: 2, textEnds });
+    expect(together.textConsistency).toBeCloseTo(mean, 5);
+    expect(together.textRegularisation).toBeCloseTo(alone[0].textRegularisation, 5);
+  }
+  const two = { ...settings, rows: { ...settings.rows, text: 2 }, textPoints: 2 };
+  const doubled = await lossesOf({ ...batch, texts: [...texts, ...texts] }, two);
+  expect(doubled.textConsistency).toBeCloseTo(mean, 5);
+});

@@ -22,6 +22,7 @@ import {
   stopGradient,
   sum,
   type Tensor,
+  transpose,
 } from "../graph/index.ts";
 import {
   additiveMask,
@@ -34,11 +35,11 @@ import {
   showoHead,
   type TrainingRow,
   textToImageIds,
-  understandingMask,
   vocabularyOf,
 } from "../models/showo/index.ts";
 import { crossEntropyRows, softCrossEntropyRows, weightedMean } from "../nn/index.ts";
 import { comparedPositions, type ImagePair, type TextPair, textLabels } from "./distill-trajectory.ts";
+import { type PackedTexts, packedBias, packedPositions, prefixLength } from "./packed-dialogues.ts";
 import { pretrainFeeds, pretrainLosses, targetsOf } from "./pretrain-losses.ts";
 import type { ImagePoints } from "./trajectories.ts";
 
@@ -52,13 +53,20 @@ export interface DistillWeights {
   readonly lm: number;
 }
 
-export interface DistillSettings {
-  /** Pictures, texts about pictures and plain texts in one batch, at least one of each. */
-  readonly rows: { readonly image: number; readonly text: number; readonly lm: number };
+interface TextSettings {
   /** Length that texts about pictures are padded to. */
   readonly textLength: number;
   /** First ids of such a text that are not learnt as they stand; the published code takes the picture's N + 4. */
   readonly textIgnored: number;
+  /** Points of each text in a batch (default 1). They share the picture, which costs most of a row. */
+  readonly textPoints?: number;
+  /** Points jump to ends of their own (default), or all of them to the last point, as they do in one segment. */
+  readonly textEnds?: "own" | "last";
+}
+
+export interface DistillSettings extends TextSettings {
+  /** Pictures, texts about pictures and plain texts in one batch, at least one of each. */
+  readonly rows: { readonly image: number; readonly text: number; readonly lm: number };
   /**
    * States of each trajectory at which the student labels itself within the step (`ImagePoints`); without them its labels
    * are given (`ImagePair`).
@@ -156,37 +164,66 @@ function meanPerplexity(distributions: Tensor, weights: Tensor): Tensor {
   return exp(neg(sum(mul(mean, log(maximum(mean, 1e-9))))));
 }
 
+/** Where texts about one picture stand behind it: points of a trajectory, the points they jump to, the last one. */
+function packedTexts(config: ShowoConfig, { textLength, textPoints = 1, textEnds = "own" }: TextSettings): PackedTexts {
+  const prefix = prefixLength(config);
+  return { prefix, width: textLength - prefix, texts: (textEnds === "own" ? 2 : 1) * textPoints + 1 };
+}
+
 /**
- * The student's predictions at one point against its own at the end of the segment, which get no gradient, and the
- * next token of the final text. Over the whole vocabulary; a causal model does not see padding behind a text.
+ * The student's predictions at points of a text against its own at the ends of their segments, which get no gradient, and
+ * the next token of the final text. Over the whole vocabulary. All of them share the picture; what pads a text stands
+ * behind it, where a causal model does not look.
  */
-function textLosses(graph: Graph, config: ShowoConfig, { rows, textLength, textIgnored }: DistillSettings): Terms {
+function textLosses(graph: Graph, config: ShowoConfig, settings: DistillSettings): Terms {
+  const { rows, textLength, textIgnored, textPoints: points = 1, textEnds: ends = "own" } = settings;
   const count = rows.text;
-  const ids = (of: string) => graph.input(`text/${of}`, "int64", [count, textLength]);
-  const bias = graph.input("text/bias", "float32", [count, 1, textLength, textLength]);
-  const positions = graph.constant(positionsFrom(0, textLength));
-  const [from, to, last] = ["from", "to", "last"].map(ids);
+  const packed = packedTexts(config, settings);
+  const { prefix, width, texts } = packed;
+  const { hidden } = showoBody(config, {
+    ids: graph.input("text/ids", "int64", [count, prefix + texts * width]),
+    positions: graph.constant(packedPositions(packed)),
+    bias: graph.constant(packedBias(packed)),
+  });
+  const logits = (x: Tensor) => showoHead(config, reshape(x, [-1, config.hiddenSize]));
+  // Texts `first` ... `last - 1` of every picture but their last tokens: text by text, picture by picture.
+  const textsOf = (first: number, last: number) => {
+    const all = reshape(slice(hidden, 1, prefix + first * width, prefix + last * width), [
+      count,
+      -1,
+      width,
+      config.hiddenSize,
+    ]);
+    return slice(transpose(all, [1, 0, 2, 3]), 2, 0, width - 1);
+  };
+  const labelsOf = (x: Tensor) => softmax(stopGradient(logits(x)));
 
-  const trained = showoBody(config, { ids: concat([from, last], 0), positions, bias: concat([bias, bias], 0) }).hidden;
-  const target = showoBody(config, { ids: to, positions, bias }).hidden;
-  const flat = (x: Tensor, start: number, end: number, width: number[] = []) =>
-    reshape(slice(x, 1, start, end), [count * (end - start), ...width]);
-  const logits = (x: Tensor, start: number) => showoHead(config, flat(x, start, textLength - 1, [config.hiddenSize]));
+  const final = textsOf(texts - 1, texts);
+  const targets =
+    ends === "own" ? labelsOf(textsOf(points, 2 * points)) : concat(new Array<Tensor>(points).fill(labelsOf(final)), 0);
+  const consistency = softCrossEntropyRows(logits(textsOf(0, points)), targets);
+  const compared = graph.input("text/compared", "float32", [points * count * (width - 1)]);
 
-  // Points differ behind the picture and the start of the text at the earliest.
-  const start = config.imageTokens + 3;
-  const targets = softmax(stopGradient(logits(target, start)));
-  const compared = graph.input("text/compared", "float32", [count, textLength - 1]);
-  const consistency = softCrossEntropyRows(logits(slice(trained, 0, 0, count), start), targets);
-
-  const labels = graph.input("text/labels", "int64", [count, textLength]);
-  const weights = graph.input("text/weights", "float32", [count, textLength]);
-  const said = logits(slice(trained, 0, count, 2 * count), textIgnored - 1);
-  const learnt = flat(weights, textIgnored, textLength);
+  // The published code learns part of the picture as text, too.
+  const own = reshape(final, [count, width - 1, config.hiddenSize]);
+  const from = textIgnored - 1;
+  const said = from < prefix ? concat([slice(hidden, 1, from, prefix), own], 1) : slice(own, 1, from - prefix);
+  const flat = (of: "labels" | "weights") =>
+    reshape(
+      slice(
+        graph.input(`text/${of}`, of === "labels" ? "int64" : "float32", [count, textLength]),
+        1,
+        textIgnored,
+        textLength,
+      ),
+      [count * (textLength - textIgnored)],
+    );
+  const learnt = flat("weights");
+  const saying = logits(said);
   return {
-    consistency: weightedMean(consistency, flat(compared, start, textLength - 1)),
-    regularisation: weightedMean(crossEntropyRows(said, flat(labels, textIgnored, textLength)), learnt),
-    diversity: div(meanPerplexity(softmax(said), learnt), graph.input("text/labelPerplexity", "float32", [])),
+    consistency: weightedMean(consistency, compared),
+    regularisation: weightedMean(crossEntropyRows(saying, flat("labels")), learnt),
+    diversity: div(meanPerplexity(softmax(saying), learnt), graph.input("text/labelPerplexity", "float32", [])),
   };
 }
 
@@ -195,6 +232,7 @@ export interface DistillBatch {
   readonly prompts: readonly (readonly number[])[];
   /** One row for each prompt. */
   readonly image: ImagePair | ImagePoints;
+  /** `textPoints` pairs of the same text, then those of the next one. */
   readonly texts: readonly TextPair[];
   /** Rows of plain text (`textRow`). */
   readonly lm: readonly TrainingRow[];
@@ -203,9 +241,10 @@ export interface DistillBatch {
 /** Inputs of `distillLosses`. Errors: a text that is longer than the settings say. */
 export function distillFeeds(
   config: ShowoConfig,
-  { textLength, textIgnored }: Pick<DistillSettings, "textLength" | "textIgnored">,
+  settings: TextSettings,
   { prompts, image, texts, lm }: DistillBatch,
 ): Record<string, NdArray> {
+  const { textLength, textIgnored, textPoints: points = 1, textEnds: ends = "own" } = settings;
   const vocabulary = vocabularyOf(config);
   const rowsOf = ({ slots, ids_BL }: Canvas) =>
     Array.from({ length: ids_BL.length / slots }, (_, row) =>
@@ -229,21 +268,27 @@ export function distillFeeds(
     ...xs,
     ...new Array<T>(length - xs.length).fill(value),
   ];
-  const sequences = (of: "from" | "to" | "last") => texts.map((text) => fill(text[of], textLength, vocabulary.pad));
-  const labels = texts.map(({ last, answer = 0 }) => textLabels(last, Math.max(answer, textIgnored)));
+  const { prefix, width, texts: packed } = packedTexts(config, settings);
+  const pairs = Array.from({ length: texts.length / points }, (_, i) => texts.slice(i * points, (i + 1) * points));
+  const finals = pairs.map(([first]) => first);
+  const ids = pairs.flatMap((same) => {
+    const [{ last }] = same;
+    const behind = [...same.map(({ from }) => from), ...(ends === "own" ? same.map(({ to }) => to) : []), last];
+    return [...last.slice(0, prefix), ...behind.flatMap((text) => fill(text.slice(prefix), width, vocabulary.pad))];
+  });
+  const labels = finals.map(({ last, answer = 0 }) => textLabels(last, Math.max(answer, textIgnored)));
   const targets = targetsOf(labels.map((row) => fill(row, textLength, IGNORE)));
-  const compared = texts.flatMap((text) => fill(comparedPositions(text, vocabulary.pad), textLength - 1, false));
+  const compared = Array.from({ length: points }, (_, point) => pairs.map((same) => same[point]))
+    .flat()
+    .flatMap((text) => fill(comparedPositions(text, vocabulary.pad), textLength - 1, false).slice(prefix));
   return {
     "image/ids": i64([pictures.length, rowLength(config)], pictures.flat()),
     "image/bias": additiveMask(predictNextMask(pictures, vocabulary, { hidePads: true })),
     "image/teacher": soft(image.teacher_BLV),
     "image/open": openCells(image.from),
     ...own,
-    "text/from": i64([texts.length, textLength], sequences("from").flat()),
-    "text/to": i64([texts.length, textLength], sequences("to").flat()),
-    "text/last": i64([texts.length, textLength], sequences("last").flat()),
-    "text/bias": additiveMask(understandingMask(sequences("from"), vocabulary)),
-    "text/compared": f32([texts.length, textLength - 1], compared.map(Number)),
+    "text/ids": i64([pairs.length, prefix + packed * width], ids),
+    "text/compared": f32([compared.length], compared.map(Number)),
     "text/labels": targets.labels,
     "text/weights": targets.weights,
     "text/labelPerplexity": f32([], [perplexity(labels.flat().filter((id) => id !== IGNORE))]),

@@ -57,6 +57,8 @@ export function distillTask(config: DistillConfig, stage: DistillStage, parts: D
     rows,
     textLength: textLengthOf(showo, trajectories.answerTokens),
     textIgnored: typeof learnt === "number" ? learnt : picture,
+    textPoints: config.textPoints,
+    textEnds: stage.textSegments === 1 ? "last" : "own",
     targets: targetCount(segments),
     weights,
   };
@@ -78,10 +80,12 @@ export function distillTask(config: DistillConfig, stage: DistillStage, parts: D
       const rng = new Rng(seed, step * MOST_MICRO + micro);
       const pictures = await source.pictures(rng, rows.image);
       const picked = pictures.map((trajectory) => ({ trajectory, step: rng.int(stage.passes) }));
-      const texts = (await source.texts(rng, rows.text)).map(({ prompt, points, asked }) => ({
-        ...textPair(prompt, points, { segments: stage.textSegments, index: rng.int(points.length - 1) }),
-        ...(learnt === "answer" && { answer: asked }),
-      }));
+      const texts = (await source.texts(rng, rows.text)).flatMap(({ prompt, points, asked }) =>
+        Array.from({ length: config.textPoints }, () => ({
+          ...textPair(prompt, points, { segments: stage.textSegments, index: rng.int(points.length - 1) }),
+          ...(learnt === "answer" && { answer: asked }),
+        })),
+      );
       return distillFeeds(showo, settings, {
         prompts: pictures.map(({ prompt }) => prompt),
         image: imagePoints(picked, showo.codebookSize, segments),

@@ -17,21 +17,20 @@ export interface PackedShape {
 }
 
 /** mmu, soi, picture, eoi. */
-const prefixLength = ({ imageTokens }: ShowoConfig): number => imageTokens + 3;
-const packedLength = (config: ShowoConfig, turns: number): number =>
-  prefixLength(config) + turns * config.maxTextTokens;
+export const prefixLength = ({ imageTokens }: ShowoConfig): number => imageTokens + 3;
 
 /** Declares the inputs of `packedFeeds` and gives the mean cross entropy of the answers. */
 export function packedDialoguesLoss(graph: Graph, config: ShowoConfig, { rows, turns }: PackedShape): Tensor {
-  const length = packedLength(config, turns);
   const prefix = prefixLength(config);
+  const packed = { prefix, width: config.maxTextTokens, texts: turns };
+  const length = prefix + turns * config.maxTextTokens;
   const ids = graph.input("packed/ids", "int64", [rows, length]);
   const labels = graph.input("packed/labels", "int64", [rows, length]);
   const weights = graph.input("packed/weights", "float32", [rows, length]);
   const { hidden } = showoBody(config, {
     ids,
-    positions: graph.constant(packedPositions(config, turns)),
-    bias: graph.constant(packedBias(config, turns)),
+    positions: graph.constant(packedPositions(packed)),
+    bias: graph.constant(packedBias(packed)),
   });
   // The token after the prefix is given, so answers are learnt from the first text slot on.
   const texts = length - 1 - prefix;
@@ -77,25 +76,30 @@ function shareByAnswer(weights: Float32Array, config: ShowoConfig, length: numbe
     }
 }
 
-function packedPositions(config: ShowoConfig, turns: number): NdArray<"float32"> {
-  const prefix = prefixLength(config);
-  const at = (i: number) => (i < prefix ? i : prefix + ((i - prefix) % config.maxTextTokens));
-  const length = packedLength(config, turns);
-  return f32(
-    [length],
-    Float32Array.from({ length }, (_, i) => at(i)),
-  );
+/** Several texts behind one picture. */
+export interface PackedTexts {
+  /** Tokens of the picture with its control tokens. */
+  prefix: number;
+  /** Tokens of each text. */
+  width: number;
+  texts: number;
 }
 
-/** The picture sees itself; a dialogue sees the picture and what it has said itself. */
-function packedBias(config: ShowoConfig, turns: number): NdArray<"float32"> {
-  const length = packedLength(config, turns);
-  const prefix = prefixLength(config);
+/** float32 [prefix + texts * width]: every text stands where a single one does. */
+export const packedPositions = ({ prefix, width, texts }: PackedTexts): NdArray<"float32"> =>
+  f32(
+    [prefix + texts * width],
+    Float32Array.from({ length: prefix + texts * width }, (_, i) => (i < prefix ? i : prefix + ((i - prefix) % width))),
+  );
+
+/** Added to scores, [1, 1, L, L]: the picture sees itself; a text sees the picture and what it has said itself. */
+export function packedBias({ prefix, width, texts }: PackedTexts): NdArray<"float32"> {
+  const length = prefix + texts * width;
   const bias = f32([1, 1, length, length]);
   bias.data.fill(-Infinity);
   for (let i = 0; i < length; i++) {
     bias.data.fill(0, i * length, i * length + prefix);
-    const start = i - ((i - prefix) % config.maxTextTokens);
+    const start = i - ((i - prefix) % width);
     if (i >= prefix) bias.data.fill(0, i * length + start, i * length + i + 1);
   }
   return bias;
