@@ -5,5 +5,5 @@ import { newestCheckpoint } from "./checkpoints.mjs";
 const [run, to = `${run}/weights.safetensors`] = process.argv.slice(2);
 const last = newestCheckpoint(run).name;
 // A refiner's teacher is in its graph, not in its weights.
-const names = await exportWeights(`${run}/checkpoints/${last}`, to, { only: (name) => !name.startsWith("teacher.") });
+const names = await exportWeights(`${run}/checkpoints/${last}`, to);
 console.log(`${to}: ${names.length} tensors of ${last}`);

@@ -18,7 +18,7 @@ async function newest(run) {
     const last = newestCheckpoint(run).name;
     file = `${run}/weights.safetensors`;
     steps = Number(last.slice(5));
-    await exportWeights(`${run}/checkpoints/${last}`, file, { only: (name) => !name.startsWith("teacher.") });
+    await exportWeights(`${run}/checkpoints/${last}`, file);
   }
   const open = readSafetensors(file);
   const weights = new Map(open.names.map((name) => [name, open.float32(name)]));

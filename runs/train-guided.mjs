@@ -64,7 +64,7 @@ const last = await train({
     ),
 });
 if (!existsSync(`${out}/model`)) cpSync(teacher, `${out}/model`, { recursive: true });
-await exportWeights(last, `${out}/model/showo.safetensors`, { only: (name) => !name.startsWith("teacher.") });
+await exportWeights(last, `${out}/model/showo.safetensors`);
 const packed = json(`${out}/model/config.json`);
 await writeJson(`${out}/model/config.json`, {
   ...packed,

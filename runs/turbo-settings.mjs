@@ -8,10 +8,10 @@ export const threads = env.THREADS ? Number(env.THREADS) : undefined;
 const list = (text) => text.split(",").map(Number);
 
 /**
- * Settings of the two-stage run. The environment changes them: STEPS, PASSES, GUIDANCE, TEMPERATURE and SEGMENTS of both stages
- * ("500,400"), PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), TOP_K (of the tokens on the way), LABELS
+ * Settings of the two-stage run. The environment changes them: STEPS, PASSES, GUIDANCE, TEMPERATURE, SEGMENTS and TEXT_SEGMENTS of
+ * both stages ("500,400"), PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), TOP_K (of the tokens on the way), LABELS
  * (kept of each distribution; 1 is the likeliest token itself), VERIFIED=1, ROWS (pictures/texts/plain texts of a step),
- * TEXT_WEIGHT, PEAK (of the learning rate), DATA (a domain of scenes).
+ * TEXT_POINTS (of each text), TEXT_WEIGHT, PEAK (of the learning rate), DATA (a domain of scenes).
  */
 export function turboConfig(teacher, more = {}) {
   const steps = list(env.STEPS ?? "500,400");
@@ -21,13 +21,14 @@ export function turboConfig(teacher, more = {}) {
   const guidance = each(env.GUIDANCE ?? "0");
   const temperature = each(env.TEMPERATURE ?? "1");
   const segments = each(env.SEGMENTS ?? "4,2");
+  const textSegments = each(env.TEXT_SEGMENTS ?? "2,1");
   const [image, text, lm] = (env.ROWS ?? "16/4/1").split("/").map(Number);
   const stages = steps.map((count, i) => ({
     passes: passes[i],
     guidance: guidance[i],
     temperature: temperature[i],
     segments: segments[i],
-    textSegments: i === 0 ? 2 : 1,
+    textSegments: textSegments[i],
     steps: count,
   }));
   return distillConfigOf({
@@ -44,6 +45,7 @@ export function turboConfig(teacher, more = {}) {
       verified: env.VERIFIED === "1",
     },
     rows: { image, text, lm },
+    textPoints: Number(env.TEXT_POINTS ?? 4),
     weights: { text: Number(env.TEXT_WEIGHT ?? 0.2), lm: 0.02 },
     optimizer: { learningRate: Number(env.PEAK ?? 2e-4) },
     // runs/train-guided.mjs has done that.

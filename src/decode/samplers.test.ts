@@ -6,7 +6,7 @@ import { argmax, categorical, probabilityOf, schedule, scheduledLength, seeded }
 /** The rule in words, without care for speed. */
 function naive(logits: Float32Array, u: number, temperature: number, topK?: number): number {
   const order = [...logits.keys()];
-  if (topK !== undefined) order.sort((a, b) => logits[b] - logits[a] || a - b);
+  if (topK !== undefined && topK < logits.length) order.sort((a, b) => logits[b] - logits[a] || a - b);
   const kept = order.slice(0, topK);
   const max = Math.max(...logits);
   const weights = kept.map((id) => Math.exp((logits[id] - max) / temperature));

@@ -55,7 +55,7 @@ export interface CategoricalOptions {
 
 /**
  * Draws an id by inverting the cumulative distribution at one uniform: over the k most likely ids from likely to
- * unlikely, or over all ids in their order. Sums are float64.
+ * unlikely, or over all ids in their order where k leaves none out. Sums are float64.
  */
 export function categorical({ noise, temperature = 1, topK }: CategoricalOptions): Sampler {
   if (!(temperature > 0 && temperature < Infinity))
@@ -73,7 +73,7 @@ export function categorical({ noise, temperature = 1, topK }: CategoricalOptions
     const V = logits_V.length;
     const n = Math.min(topK ?? V, V);
     if (n === 1) return peak(logits_V);
-    const ranked = topK !== undefined;
+    const ranked = n < V;
     const max = logits_V[peak(logits_V)];
     if (weights.length < n) weights = new Float64Array(n);
     if (ranked) {

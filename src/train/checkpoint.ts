@@ -7,6 +7,7 @@ import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fail, type NdArray } from "../base/index.ts";
 import { readSafetensors, writeJson, writeSafetensors } from "../files/index.ts";
+import { isTeachers } from "./frozen-teacher.ts";
 import type { Trainer, TrainerState } from "./step.ts";
 
 /** What was asked for, complete: saved in every checkpoint and compared when a run goes on. JSON values only. */
@@ -105,19 +106,17 @@ export interface ExportOptions {
   /** Moving averages rather than the last values. Default: where the checkpoint has them. */
   ema?: boolean;
   dtype?: "float16";
-  /** Parameters to write; default: all. */
-  only?(name: string): boolean;
 }
 
-/** Writes the weights of a checkpoint folder as one safetensors file for inference. Returns their names. */
+/** Writes what a checkpoint folder has learnt as one safetensors file for inference, without frozen teachers. Returns the names. */
 export async function exportWeights(dir: string, to: string, options: ExportOptions = {}): Promise<string[]> {
-  const { ema = true, dtype, only = () => true } = options;
+  const { ema = true, dtype } = options;
   const file = readSafetensors(join(dir, STATE));
   try {
     const weights: Record<string, NdArray> = {};
     for (const stored of file.names) {
       const [, name] = /^params\/(.*)$/.exec(stored) ?? [];
-      if (name && only(name)) weights[name] = file.get(ema && file.has(`ema/${name}`) ? `ema/${name}` : stored);
+      if (name && !isTeachers(name)) weights[name] = file.get(ema && file.has(`ema/${name}`) ? `ema/${name}` : stored);
     }
     if (!Object.keys(weights).length) fail("no weights to export", { where: dir, code: "BAD_INPUT" });
     await writeSafetensors(to, weights, {}, { dtype });

@@ -184,6 +184,7 @@ export const DISTILL_PRESETS = {
     ],
     trajectories: { noises: 1, topK: 1 },
     rows: { image: 16, text: 4, lm: 1 },
+    textPoints: 4,
     weights: { imageConsistency: 0.5, imageRegularisation: 1, textRegularisation: 2, text: 0.5, lm: 0.1 },
     consistency: "end",
     learnt: "answer",

@@ -11,7 +11,6 @@ import { exportWeights } from "./checkpoint.ts";
 import type { DistillConfig, DistillStage } from "./distill-config.ts";
 import type { Data } from "./distill-data.ts";
 import { type TeacherModel, tensorsOf } from "./distill-teacher.ts";
-import { isTeachers } from "./frozen-teacher.ts";
 import { isLora, mergeLora } from "./lora.ts";
 
 const SHEET = { pictures: 12, columns: 6, size: 128 };
@@ -58,7 +57,7 @@ export async function pack(
   }: { teacher: TeacherModel; student: TeacherModel; checkpoint: string; out: string; learnt: readonly string[] },
 ): Promise<void> {
   const file = join(out, "run", "weights.safetensors");
-  await exportWeights(checkpoint, file, { only: (name) => !isTeachers(name) });
+  await exportWeights(checkpoint, file);
   const weights = tensorsOf(file);
   const { lora, defaults, name } = config;
   await saveModel(join(out, "model"), {
