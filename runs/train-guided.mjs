@@ -1,6 +1,7 @@
 // Teaches show-o-mini to draw without guidance what it draws with it, on the stream of scenes: a start for Show-o Turbo.
 // node runs/train-guided.mjs [TEACHER] [OUT]      (THREADS, STEPS, PEAK, GUIDANCE, MIX: rows to draw/plain texts/pictures to
-// talk about/share of captions/dialogues about each). Killed, it goes on where it was. OUT/model comes out.
+// talk about/share of captions/dialogues about each, GUESSES: share of answers learnt behind guesses, MMU: weight of dialogues,
+// START: weights to start from, TOLD: weight of the teacher beside the pictures). Killed, it goes on where it was. OUT/model comes out.
 import { cpSync, existsSync, readFileSync } from "node:fs";
 import { readSafetensors, writeJson } from "fewstep/files";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
@@ -23,10 +24,11 @@ const threads = Number(env.THREADS ?? 1);
 const settings = {
   config,
   rows: { t2i, lm, mmu },
-  taskWeights: { t2i: 1, lm: 0.1, mmu: 2 },
+  taskWeights: { t2i: 1, lm: 0.1, mmu: Number(env.MMU ?? 2) },
   promptDropout: 0,
   dialogues,
   answersAlike: true,
+  ...(env.GUESSES && { guesses: Number(env.GUESSES) }),
 };
 // The weights that the phases of show-o-mini ended with.
 const { questions, tasks } = json("runs/show-o-mini.json").at(-1);
@@ -40,7 +42,11 @@ const source = sceneSource({
   captionShare,
   questions,
 });
-const guided = { teacher: { config, weights: tensors(`${teacher}/showo.safetensors`) }, guidance };
+const guided = {
+  teacher: { config, weights: tensors(`${teacher}/showo.safetensors`) },
+  guidance,
+  told: Number(env.TOLD ?? 1),
+};
 const parts = {
   tokenizer: tokenizerFromJson(json(`${teacher}/tokenizer.json`)),
   magvit,
@@ -48,7 +54,12 @@ const parts = {
   threads,
 };
 const last = await train({
-  task: await showoTask({ ...settings, guided, seed }, parts, source, { ...settings, guidance, domain, seed }),
+  task: await showoTask({ ...settings, guided, weights: env.START && tensors(env.START), seed }, parts, source, {
+    ...settings,
+    guidance,
+    domain,
+    seed,
+  }),
   out,
   steps: Number(env.STEPS ?? 1500),
   schedule: { kind: "cosine", peak: Number(env.PEAK ?? 3e-4), warmup: 100, floor: 1e-5 },

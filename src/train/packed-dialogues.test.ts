@@ -67,3 +67,16 @@ test("answers alike: the loss is the mean over answers of their tokens' mean", a
   // Six labels of the long answer (one is the end), two of the short one.
   expect(await loss(dialogues)).toBeCloseTo((6 * long + 2 * short) / 8, 5);
 });
+
+test("an answer behind a guess of it: the guess is seen, the answer is learnt", async () => {
+  const codes = Array.from({ length: 16 }, (_, i) => (i * 7) % 64);
+  const text = [3, 4, 5, 6, 7];
+  const seen = [3, 4, 9, 6, 3];
+  const packed = packedFeeds(config, [{ codes, dialogues: [{ text, questionLength: 2, seen }] }]);
+  const row = imageToTextRow(config, codes, seen, 2);
+  expect(Array.from(packed["packed/ids"].data, Number)).toEqual(row.ids);
+  const learnt = Array.from(packed["packed/labels"].data, Number).filter(
+    (_, i) => packed["packed/weights"].data[i] === 1,
+  );
+  expect(learnt).toEqual([5, 6, 7, config.endOfText]);
+});

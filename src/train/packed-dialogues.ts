@@ -50,7 +50,10 @@ export function packedFeeds(
 ): Record<string, NdArray> {
   const rows = pictures.map(({ codes, dialogues }) => {
     const prefix = picturePrefix(config, codes);
-    const turns = dialogues.map(({ text, questionLength }) => imageToTextRow(config, codes, text, questionLength));
+    const turns = dialogues.map(({ text, questionLength, seen = text }) => ({
+      ids: imageToTextRow(config, codes, seen, questionLength).ids,
+      labels: imageToTextRow(config, codes, text, questionLength).labels,
+    }));
     const join = (of: "ids" | "labels") => turns.flatMap((turn) => turn[of].slice(prefix.length));
     return {
       ids: [...prefix, ...join("ids")],

@@ -30,7 +30,7 @@ import {
   pretrainLosses,
 } from "./pretrain-losses.ts";
 import type { Source } from "./source.ts";
-import { dialogueIds, slotsFor } from "./texts.ts";
+import { dialogueIds, slotsFor, withGuess } from "./texts.ts";
 
 export interface ShowoTraining {
   config: ShowoConfig;
@@ -41,12 +41,18 @@ export interface ShowoTraining {
   promptDropout: number;
   /** Dialogues about each picture of an mmu row (default 1). */
   dialogues?: number;
+  /**
+   * Share of several dialogues whose answer is learnt behind a guess of it instead of the answer itself, so that a model
+   * can tell many tokens at once (default 0).
+   */
+  guesses?: number;
   /** Of several dialogues, every answer counts alike instead of every token of an answer (default false). */
   answersAlike?: boolean;
   /**
-   * Pictures are learnt from a frozen teacher that draws with guidance, too, for a student that draws without.
+   * Pictures are learnt from a frozen teacher that draws with guidance, too, for a student that draws without. `told` weighs
+   * the teacher against the pictures themselves (default 1): below it a student may come to draw better than its teacher.
    */
-  guided?: { teacher: { config: ShowoConfig; weights: Arrays }; guidance: number };
+  guided?: { teacher: { config: ShowoConfig; weights: Arrays }; guidance: number; told?: number };
   /** Weights to start from; default: the teacher's, or none. */
   weights?: Arrays;
   /** Of masks and of what is asked about a picture. */
@@ -70,7 +76,7 @@ export async function showoTask(
   source: Source,
   about: unknown,
 ): Promise<TrainTask> {
-  const { config, rows, taskWeights, promptDropout, dialogues = 1, answersAlike, guided, seed } = training;
+  const { config, rows, taskWeights, promptDropout, dialogues = 1, guesses = 0, answersAlike, guided, seed } = training;
   const perBatch = Math.max(rows.t2i, rows.mmu, rows.lm);
   const encode = await pictureEncoder(parts, perBatch, source.pixels);
   const drawing = dialogues === 1 ? config : withShortPrompts(config, source, parts.tokenizer);
@@ -89,10 +95,10 @@ export async function showoTask(
         losses.push(mul(metrics.mmu, taskWeights.mmu));
       }
       if (guided) {
-        const { teacher, guidance } = guided;
+        const { teacher, guidance, told: weight = 1 } = guided;
         const shape = { rows: rows.t2i, guidance, teacher: teacher.config };
         const { told, divergence, seen } = guidedLosses(graph, drawing, shape);
-        losses.push(mul(add(told, seen), taskWeights.t2i));
+        losses.push(mul(add(weight === 1 ? told : mul(told, weight), seen), taskWeights.t2i));
         Object.assign(metrics, { t2i: seen, divergence });
       }
       return { loss: losses.reduce(add), metrics };
@@ -113,7 +119,10 @@ export async function showoTask(
       });
       const asked = lessons.slice(0, rows.mmu).map((lesson, i) => ({
         codes: codes[i],
-        dialogues: Array.from({ length: dialogues }, () => dialogueIds(config, parts.tokenizer, lesson.dialogue(rng))),
+        dialogues: Array.from({ length: dialogues }, () => {
+          const ids = dialogueIds(config, parts.tokenizer, lesson.dialogue(rng));
+          return guesses && rng.uniform() < guesses ? withGuess(ids, config.endOfText, rng) : ids;
+        }),
       }));
       const t2i = guided
         ? []
