@@ -267,7 +267,7 @@ export const Capabilities = z.object({
       resolution: z.int().optional(),
       grid: z.int().optional(),
       codebook: z.int().optional(),
-      defaults: z.object({ steps: z.int(), guidance_scale: z.number() }).optional(),
+      defaults: z.object({ steps: z.int(), guidance_scale: z.number(), temperature: z.number().optional() }).optional(),
       question: z.string().optional(),
       max_tokens: z.int().optional(),
       words: z.array(z.string()).optional(),

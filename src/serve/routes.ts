@@ -169,7 +169,11 @@ function capabilities({ rules }: Call, { workers }: State): protocol.Capabilitie
       resolution: about?.resolution,
       grid: about?.grid,
       codebook: about?.codebook,
-      defaults: about && { steps: about.defaults.steps, guidance_scale: about.defaults.guidance },
+      defaults: about && {
+        steps: about.defaults.steps,
+        guidance_scale: about.defaults.guidance,
+        temperature: about.defaults.temperature,
+      },
       question: about?.question,
       max_tokens: about?.maxTokens,
       words: about?.words,

@@ -103,7 +103,7 @@ export interface About {
   resolution: number;
   grid: number;
   codebook: number;
-  defaults: { steps: number; guidance: number };
+  defaults: { steps: number; guidance: number; temperature?: number };
   question: string;
   maxTokens: number;
   words?: string[];

@@ -70,6 +70,9 @@ for (const size of ["desktop", "phone"] as const)
     // Drawing, its steps, and how sure the model was.
     await page.getByLabel("Prompt", { exact: true }).fill("a red car");
     if (size === "phone") await page.getByText("Settings", { exact: true }).click();
+    // Until something is chosen, as the model draws by itself.
+    expect(await page.getByLabel("Guidance", { exact: true }).inputValue()).toBe("1.5");
+    expect(await page.getByLabel("Steps", { exact: true }).inputValue()).toBe("4");
     await slide(page, "Pictures", 2);
     await slide(page, "Steps", 3);
     await page.getByLabel("Seed", { exact: true }).fill("11");
@@ -253,6 +256,7 @@ test("on a server: drawing, describing, a training run as it goes", { timeout: L
     await ready(page);
     await page.getByText("tiny on 127").waitFor();
     expect(await page.getByLabel("server").isChecked()).toBe(true);
+    expect(await page.getByLabel("Guidance", { exact: true }).inputValue()).toBe("1.5");
     await page.getByLabel("Prompt", { exact: true }).fill("a red car");
     await slide(page, "Steps", 3);
     await slide(page, "Pictures", 2);

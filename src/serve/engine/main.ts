@@ -28,7 +28,7 @@ function aboutOf({ config }: Model): About {
     resolution: magvit.resolution,
     grid: Math.sqrt(showo.imageTokens),
     codebook: showo.codebookSize,
-    defaults: { steps: defaults.steps, guidance: defaults.guidance },
+    defaults: { steps: defaults.steps, guidance: defaults.guidance, temperature: defaults.temperature },
     question: text.captionQuestion,
     maxTokens: text.maxTokens ?? showo.maxTextTokens,
     words,

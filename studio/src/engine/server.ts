@@ -36,7 +36,8 @@ export async function serverEngine(): Promise<Engine> {
   const models = (known?.models ?? []).flatMap((one): ModelInfo[] => {
     const { id, grid, resolution, defaults, question = "", words } = one;
     if (!grid || !resolution || !defaults) return [];
-    return [{ id, grid, resolution, steps: defaults.steps, guidance: defaults.guidance_scale, question, words }];
+    const { steps, guidance_scale: guidance, temperature } = defaults;
+    return [{ id, grid, resolution, steps, guidance, temperature, question, words }];
   });
   if (models.length === 0) throw new Error("the server has no model that works");
   return {

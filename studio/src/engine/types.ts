@@ -7,6 +7,7 @@ export interface ModelInfo {
   readonly resolution: number;
   readonly steps: number;
   readonly guidance: number;
+  readonly temperature?: number;
   readonly question: string;
   /** The words it learnt, if it knows only a few. */
   readonly words?: readonly string[];

@@ -1,6 +1,6 @@
 /** What the whole page shares: which view, which engine, how to draw, what happened. */
 import { capabilities, serverEngine } from "../engine/server.ts";
-import type { Engine, ModelInfo, PictureSettings } from "../engine/types.ts";
+import type { Engine, How, ModelInfo, PictureSettings } from "../engine/types.ts";
 import { createStore, keptStore } from "./store.ts";
 
 export const VIEWS = ["Draw", "Edit", "Describe", "Compare", "Gallery", "Training", "Results"] as const;
@@ -37,21 +37,30 @@ export function toast(text: string): void {
 
 export const settings = keptStore("fewstep-settings", {
   prompt: "a photo of four cars",
-  /** Default: the first that there is. */
-  model: "",
-  steps: 16,
-  guidance: 1,
-  temperature: 1,
-  schedule: "cosine",
+  /** What a person chose; the rest is as the model draws by itself. */
+  how: {} as Partial<How>,
   seed: 7,
   locked: false,
   n: 4,
   live: true,
 });
 
+/** How a model draws: as chosen, else by its own defaults. Default: the first model that there is. */
+export function howOf(models: readonly ModelInfo[], chosen: Partial<How>): How {
+  const model = models.find(({ id }) => id === chosen.model) ?? models[0];
+  const { id = "", steps = 16, guidance = 0, temperature = 1 } = model ?? {};
+  return { steps, guidance, temperature, schedule: "cosine", ...chosen, model: id };
+}
+
+/** Further choices. Another model draws by its own defaults. */
+export const choose = (how: Partial<How>, change: Partial<How>): Partial<How> =>
+  change.model === undefined ? { ...how, ...change } : change;
+
+export const chooseHow = (change: Partial<How>): void => settings.set(({ how }) => ({ how: choose(how, change) }));
+
 /** As a picture was drawn. */
-export function restore({ prompt, steps, guidance, temperature, schedule, seed }: PictureSettings): void {
-  settings.set({ prompt, steps, guidance, temperature, schedule, seed, locked: true, n: 1 });
+export function restore({ prompt, model, steps, guidance, temperature, schedule, seed }: PictureSettings): void {
+  settings.set({ prompt, how: { model, steps, guidance, temperature, schedule }, seed, locked: true, n: 1 });
   show("Draw");
   toast(`Settings restored: seed ${seed}, ${steps} steps`);
 }
@@ -115,11 +124,14 @@ export async function runIn(place: Place): Promise<void> {
   }
 }
 
-/** The model that was chosen, or the first one. */
+/** How the page draws, with the model that was chosen or the first one. */
+export function useHow(): How {
+  return howOf(engine.use().ready?.models ?? [], settings.use().how);
+}
+
 export function useModel(): ModelInfo | undefined {
-  const models = engine.use().ready?.models ?? [];
-  const { model } = settings.use();
-  return models.find(({ id }) => id === model) ?? models[0];
+  const { model } = useHow();
+  return engine.use().ready?.models.find(({ id }) => id === model);
 }
 
 /** Asks the worker of the page to keep its files; those of the other device stay away. */

@@ -7,7 +7,7 @@ import { LOOKS, type Look } from "../parts/picture.tsx";
 import { Scrubber } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
-import { engine, nextSeed, settings } from "../state/app.ts";
+import { choose, engine, howOf, nextSeed, settings } from "../state/app.ts";
 import { useDrawing } from "../state/drawing.ts";
 
 const FILM = 100;
@@ -16,8 +16,8 @@ export function Compare() {
   const now = settings.use();
   const { ready } = engine.use();
   const models = ready?.models ?? [];
-  const first = { model: models[0]?.id ?? "", steps: 16, guidance: 1, temperature: 1, schedule: "cosine" };
-  const [hows, setHows] = useState<readonly [Partial<How>, Partial<How>]>([{}, { steps: 4 }]);
+  const [chosen, setChosen] = useState<readonly [Partial<How>, Partial<How>]>([{}, { steps: 4 }]);
+  const hows = chosen.map((one) => howOf(models, one));
   const drawings = [useDrawing(), useDrawing()];
   const [look, setLook] = useState<Look>("Picture");
   const [share, setShare] = useState(FILM);
@@ -29,12 +29,12 @@ export function Compare() {
     const { prompt, n, live } = settings.get();
     // One after the other, so that their times can be compared.
     for (const [i, { draw }] of drawings.entries()) {
-      const done = await draw({ ...first, ...hows[i], prompt, n: Math.min(n, 4), live, seed, task: "generate" });
+      const done = await draw({ ...hows[i], prompt, n: Math.min(n, 4), live, seed, task: "generate" });
       if (!done) return;
     }
   }
   const change = (i: number, more: Partial<How>) =>
-    setHows(hows.map((how, at) => (at === i ? { ...how, ...more } : how)) as unknown as typeof hows);
+    setChosen(chosen.map((one, at) => (at === i ? choose(one, more) : one)) as unknown as typeof chosen);
 
   return (
     <div className="space-y-4">
@@ -93,11 +93,10 @@ export function Compare() {
               <Took drawing={drawing} />
               <details open>
                 <summary className="label py-1">
-                  Settings:{" "}
-                  {[...new Set([hows[i].model, `${hows[i].steps ?? first.steps} steps`])].filter(Boolean).join(", ")}
+                  Settings: {[chosen[i].model, `${hows[i].steps} steps`].filter(Boolean).join(", ")}
                 </summary>
                 <div className="pt-3">
-                  <HowFields how={{ ...first, ...hows[i] }} models={models} onChange={(more) => change(i, more)} />
+                  <HowFields how={hows[i]} models={models} onChange={(more) => change(i, more)} />
                 </div>
               </details>
               <Warnings error={drawing.error} warnings={drawing.outcome?.warnings} />

@@ -7,27 +7,27 @@ import { Legend, LOOKS, type Look } from "../parts/picture.tsx";
 import { Scrubber, useScrub } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
-import { engine, nextSeed, settings, useModel } from "../state/app.ts";
+import { chooseHow, engine, nextSeed, settings, useHow } from "../state/app.ts";
 import type { useDrawing } from "../state/drawing.ts";
 
 const IDEAS = ["two red cars", "a photo of three cats", "a cake", "a dog left of a chair", "four clocks at night"];
 
 export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const now = settings.use();
+  const how = useHow();
   const { ready } = engine.use();
   const [look, setLook] = useState<Look>("Picture");
   const [at, choose] = useScrub(drawing.steps.length);
   const result = useRef<HTMLElement>(null);
-  const total = drawing.request ? (drawing.steps[0]?.total ?? drawing.request.steps) : now.steps;
+  const total = drawing.request ? (drawing.steps[0]?.total ?? drawing.request.steps) : how.steps;
   const models = ready?.models ?? [];
-  const how = { ...now, model: useModel()?.id ?? "" };
 
   const start = () => {
-    const { locked: _, ...rest } = settings.get();
+    const { prompt, n, live } = settings.get();
     choose(Number.POSITIVE_INFINITY);
     // On a phone the result lies below.
     result.current?.scrollIntoView({ block: "nearest", behavior: "smooth" });
-    void draw({ ...rest, task: "generate", model: how.model, seed: nextSeed() });
+    void draw({ ...how, prompt, n, live, task: "generate", seed: nextSeed() });
   };
   useEffect(() => {
     const keys = (event: KeyboardEvent) => {
@@ -89,7 +89,7 @@ export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
         <details open={matchMedia("(min-width: 64rem)").matches}>
           <summary className="label py-1">Settings</summary>
           <div className="pt-3">
-            <HowFields how={how} models={models} onChange={(change) => settings.set(change)} />
+            <HowFields how={how} models={models} onChange={chooseHow} />
           </div>
         </details>
         <CodeButton />

@@ -10,7 +10,7 @@ import { PictureInput, useUrl } from "../parts/picture-input.tsx";
 import { Scrubber, useScrub } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
-import { engine, nextSeed, settings, useModel } from "../state/app.ts";
+import { chooseHow, engine, nextSeed, settings, useHow, useModel } from "../state/app.ts";
 import { type useDrawing, usePicture } from "../state/drawing.ts";
 import { bytesOf, settingsIn } from "../state/files.ts";
 
@@ -27,7 +27,7 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const [erasing, setErasing] = useState(false);
   const [prompt, setPrompt] = useState("");
   const [look, setLook] = useState<Look>("Picture");
-  const now = settings.use();
+  const how = useHow();
   const { ready } = engine.use();
   const url = useUrl(square?.bytes);
   const [at, choose] = useScrub(drawing.steps.length);
@@ -46,8 +46,8 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const marked = mode === "Extend" ? EDGES.some((edge) => margins[edge] > 0) : marks.size > 0;
   function start() {
     if (!square || !model) return;
-    const { locked: _, ...rest } = settings.get();
-    const request = { ...rest, prompt, model: model.id, seed: nextSeed(), n: 1, image: square.bytes };
+    const { live } = settings.get();
+    const request = { ...how, prompt, live, seed: nextSeed(), n: 1, image: square.bytes };
     choose(Number.POSITIVE_INFINITY);
     // On a phone the result lies below.
     result.current?.scrollIntoView({ block: "nearest", behavior: "smooth" });
@@ -110,11 +110,7 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
         <details>
           <summary className="label py-1">Settings</summary>
           <div className="pt-3">
-            <HowFields
-              how={{ ...now, model: model?.id ?? "" }}
-              models={ready?.models ?? []}
-              onChange={(change) => settings.set(change)}
-            />
+            <HowFields how={how} models={ready?.models ?? []} onChange={chooseHow} />
           </div>
         </details>
       </form>
@@ -129,7 +125,7 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
             </p>
           )}
         </div>
-        <Scrubber steps={drawing.steps.length} total={drawing.steps[0]?.total ?? now.steps} at={at} onChange={choose} />
+        <Scrubber steps={drawing.steps.length} total={drawing.steps[0]?.total ?? how.steps} at={at} onChange={choose} />
         {look !== "Picture" && <Legend look={look} />}
         <Took drawing={drawing} />
         <Warnings error={drawing.error} warnings={drawing.outcome?.warnings} />
