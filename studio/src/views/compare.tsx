@@ -16,7 +16,9 @@ export function Compare() {
   const now = settings.use();
   const { ready } = engine.use();
   const models = ready?.models ?? [];
-  const [chosen, setChosen] = useState<readonly [Partial<How>, Partial<How>]>([{}, { steps: 4 }]);
+  const [changed, setChosen] = useState<readonly [Partial<How>, Partial<How>?]>([{}]);
+  // Until something is chosen: the first two models, or few steps of the only one.
+  const chosen = [changed[0], changed[1] ?? (models[1] ? { model: models[1].id } : { steps: 4 })];
   const hows = chosen.map((one) => howOf(models, one));
   const drawings = [useDrawing(), useDrawing()];
   const [look, setLook] = useState<Look>("Picture");
@@ -34,7 +36,7 @@ export function Compare() {
     }
   }
   const change = (i: number, more: Partial<How>) =>
-    setChosen(chosen.map((one, at) => (at === i ? choose(one, more) : one)) as unknown as typeof chosen);
+    setChosen([i === 0 ? choose(chosen[0], more) : chosen[0], i === 1 ? choose(chosen[1], more) : chosen[1]]);
 
   return (
     <div className="space-y-4">
