@@ -101,6 +101,7 @@ for (const size of ["desktop", "phone"] as const)
     expect(await dialog.locator("code").textContent()).toContain(
       "npx fewstep generate 'a red car' --seed 11 --steps 3",
     );
+    expect(await dialog.locator("code").textContent()).toMatch(/ --model \S+\n$/);
     await dialog.getByRole("button", { name: "Close" }).click();
     const downloading = page.waitForEvent("download");
     await page.getByRole("button", { name: "Download the PNG" }).first().click();
