@@ -57,6 +57,8 @@ const last = await train({
   task: await showoTask({ ...settings, guided, weights: env.START && tensors(env.START), seed }, parts, source, {
     ...settings,
     guidance,
+    told: guided.told,
+    start: env.START ?? teacher,
     domain,
     seed,
   }),

@@ -6,6 +6,8 @@ import { distillConfigOf, distillModel } from "fewstep/train";
 const { env } = process;
 export const threads = env.THREADS ? Number(env.THREADS) : undefined;
 const list = (text) => text.split(",").map(Number);
+/** What is not named stays as the preset has it. */
+const number = (text) => (text === undefined ? undefined : Number(text));
 
 /**
  * Settings of the two-stage run. The environment changes them: STEPS, PASSES, GUIDANCE, TEMPERATURE, SEGMENTS and TEXT_SEGMENTS of
@@ -22,7 +24,7 @@ export function turboConfig(teacher, more = {}) {
   const temperature = each(env.TEMPERATURE ?? "1");
   const segments = each(env.SEGMENTS ?? "4,2");
   const textSegments = each(env.TEXT_SEGMENTS ?? "2,1");
-  const [image, text, lm] = (env.ROWS ?? "16/4/1").split("/").map(Number);
+  const [image, text, lm] = env.ROWS?.split("/").map(Number) ?? [];
   const stages = steps.map((count, i) => ({
     passes: passes[i],
     guidance: guidance[i],
@@ -37,15 +39,15 @@ export function turboConfig(teacher, more = {}) {
     data: { scenes: env.DATA ?? "easy" },
     stages,
     trajectories: {
-      pictures: Number(env.PICTURES ?? 1200),
-      texts: Number(env.TEXTS ?? 1000),
-      noises: Number(env.NOISES ?? 1),
-      topK: Number(env.TOP_K ?? 1),
-      labels: Number(env.LABELS ?? 24),
+      pictures: number(env.PICTURES),
+      texts: number(env.TEXTS),
+      noises: number(env.NOISES),
+      topK: number(env.TOP_K),
+      labels: number(env.LABELS),
       verified: env.VERIFIED === "1",
     },
     rows: { image, text, lm },
-    textPoints: Number(env.TEXT_POINTS ?? 4),
+    textPoints: number(env.TEXT_POINTS),
     weights: { text: Number(env.TEXT_WEIGHT ?? 0.2), lm: 0.02 },
     optimizer: { learningRate: Number(env.PEAK ?? 2e-4) },
     // runs/train-guided.mjs has done that.

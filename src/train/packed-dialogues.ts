@@ -50,10 +50,10 @@ export function packedFeeds(
 ): Record<string, NdArray> {
   const rows = pictures.map(({ codes, dialogues }) => {
     const prefix = picturePrefix(config, codes);
-    const turns = dialogues.map(({ text, questionLength, seen = text }) => ({
-      ids: imageToTextRow(config, codes, seen, questionLength).ids,
-      labels: imageToTextRow(config, codes, text, questionLength).labels,
-    }));
+    const turns = dialogues.map(({ text, questionLength, seen }) => {
+      const row = imageToTextRow(config, codes, text, questionLength);
+      return seen ? { ...row, ids: imageToTextRow(config, codes, seen, questionLength).ids } : row;
+    });
     const join = (of: "ids" | "labels") => turns.flatMap((turn) => turn[of].slice(prefix.length));
     return {
       ids: [...prefix, ...join("ids")],

@@ -98,7 +98,7 @@ export async function showoTask(
         const { teacher, guidance, told: weight = 1 } = guided;
         const shape = { rows: rows.t2i, guidance, teacher: teacher.config };
         const { told, divergence, seen } = guidedLosses(graph, drawing, shape);
-        losses.push(mul(add(weight === 1 ? told : mul(told, weight), seen), taskWeights.t2i));
+        losses.push(mul(add(mul(told, weight), seen), taskWeights.t2i));
         Object.assign(metrics, { t2i: seen, divergence });
       }
       return { loss: losses.reduce(add), metrics };
