@@ -13,6 +13,7 @@ export interface WireDrawing {
   guidance_scale?: number | null;
   temperature?: number | null;
   top_k?: number | null;
+  draft_scales?: number | null;
   n?: number | null;
   size?: string | null;
   output_format?: Format | null;
@@ -31,6 +32,7 @@ export function drawingOf(body: WireDrawing, limits: Limits): Omit<Drawing, "par
     guidance: guidance_scale ?? undefined,
     temperature: temperature ?? undefined,
     topK: top_k ?? undefined,
+    draftScales: body.draft_scales ?? undefined,
     n: n ?? 1,
     size: sizeOf(body.size, limits),
     format: output_format ?? "png",
@@ -74,6 +76,7 @@ export const usageOf = ({ text, given, drawn }: ImageTokens): ImageUsage => ({
 });
 
 export const madeOf = ({ settings }: DrawnImage): Made => {
-  const { task, model, seed, steps, guidance, temperature, topK, schedule } = settings;
-  return { task, model, seed, steps, guidance_scale: guidance, temperature, top_k: topK, schedule };
+  const { task, model, seed, steps, guidance, temperature, topK, schedule, draftScales } = settings;
+  const common = { task, model, seed, steps, guidance_scale: guidance, temperature, schedule };
+  return { ...common, top_k: topK, draft_scales: draftScales };
 };

@@ -49,6 +49,8 @@ export function refuse(status: number, message: string, details?: Details): neve
 const PARAMS: Record<string, string> = {
   guidance: "guidance_scale",
   topK: "top_k",
+  draftScales: "draft_scales",
+  class: "prompt",
   maxTokens: "max_tokens",
   picture: "image",
   block: "fewstep.block",

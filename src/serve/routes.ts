@@ -162,10 +162,10 @@ export const ROUTES: readonly Route[] = [
 function capabilities({ rules }: Call, { workers }: State): protocol.Capabilities {
   const { steps, seconds, bytes, pixels } = rules.limits;
   return {
-    models: workers.map(({ id, state, about }) => ({
+    models: workers.map(({ id, state, about, tasks }) => ({
       id,
       state,
-      tasks: ["generate", "inpaint", "extend", "describe"],
+      tasks: [...tasks],
       resolution: about?.resolution,
       grid: about?.grid,
       codebook: about?.codebook,
@@ -173,10 +173,12 @@ function capabilities({ rules }: Call, { workers }: State): protocol.Capabilitie
         steps: about.defaults.steps,
         guidance_scale: about.defaults.guidance,
         temperature: about.defaults.temperature,
+        draft_scales: about.defaults.draftScales,
       },
       question: about?.question,
       max_tokens: about?.maxTokens,
       words: about?.words,
+      classes: about?.classes,
     })),
     limits: { steps, n: 10, seconds, bytes, pixels },
     remote_images: rules.remote,

@@ -2,11 +2,14 @@
 import type { ErrorCode } from "../base/index.ts";
 import type { Format, MaskMode } from "../image/index.ts";
 import type { ModelSource } from "../models/index.ts";
+import { labelModelFolder } from "../models/var/index.ts";
 import type { DescribeOptions, DrawOptions, ImageSettings, Margins, Timings } from "../tasks/index.ts";
 
 /** How to draw and what to hand over. */
 export interface Drawing extends Pick<DrawOptions, "steps" | "guidance" | "topK" | "temperature" | "seed" | "n"> {
   schedule?: string;
+  /** Class models alone: scales that the drafter decides. */
+  draftScales?: number;
   prompt: string;
   format: Format;
   quality: number;
@@ -103,10 +106,12 @@ export interface About {
   resolution: number;
   grid: number;
   codebook: number;
-  defaults: { steps: number; guidance: number; temperature?: number };
-  question: string;
-  maxTokens: number;
+  defaults: { steps: number; guidance: number; temperature?: number; draftScales?: number };
+  question?: string;
+  maxTokens?: number;
   words?: string[];
+  /** Of class models: what they draw. */
+  classes?: string[];
 }
 
 export interface Assignment {
@@ -133,11 +138,15 @@ export type FromEngine =
   /** All of the batch has ended; another may come. */
   | { kind: "idle" };
 
+/** Whether a model draws classes scale by scale instead of sentences by denoising. */
+export const drawsClasses = (source: ModelSource): source is string =>
+  typeof source === "string" && labelModelFolder(source) !== undefined;
+
 /** Works with the same key may be drawn in one batch; undefined is done alone. */
 export function batchKey(work: Work): string | undefined {
   if (work.task !== "generate") return undefined;
-  const { steps, guidance, topK, temperature, schedule } = work;
-  return JSON.stringify([steps, guidance, topK, temperature, schedule]);
+  const { steps, guidance, topK, temperature, schedule, draftScales } = work;
+  return JSON.stringify([steps, guidance, topK, temperature, schedule, draftScales]);
 }
 
 /** Pictures that a work draws at once. */

@@ -10,8 +10,11 @@ import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
 import { mailbox } from "./mailbox.ts";
 import type { Metrics } from "./metrics.ts";
+import { TASKS } from "./protocol.ts";
 import { fairQueue } from "./queue.ts";
-import { type About, batchKey, rowsOf, type Work, type WorkEvent } from "./work.ts";
+import { type About, batchKey, drawsClasses, rowsOf, type Work, type WorkEvent } from "./work.ts";
+
+type Task = (typeof TASKS)[number];
 
 export type TicketEvent = { kind: "queued"; position: number } | { kind: "started" } | WorkEvent;
 
@@ -26,12 +29,14 @@ export interface Worker {
   readonly id: string;
   readonly state: EngineState;
   readonly about: About | undefined;
+  /** What it can be asked for. */
+  readonly tasks: readonly Task[];
   readonly pid: number | undefined;
   readonly waiting: number;
   readonly running: number;
   /** Loads the model. Errors: what loading says. */
   start(): Promise<void>;
-  /** Errors: 429 when the queue is full, 503 when the server is closing. */
+  /** Errors: 400 for what this kind of model does not do, 429 when the queue is full, 503 when the server is closing. */
   submit(work: Work, options: { client: string; signal: AbortSignal }): Ticket;
   /**
    * Ends the process of the model and gives its memory back; the next request starts it again. False, and nothing done,
@@ -67,6 +72,7 @@ interface Request {
 }
 
 export function createWorker({ id: model, source, threads, limits, log, metrics }: WorkerOptions): Worker {
+  const classes = drawsClasses(source);
   const queue = fairQueue<Request>(limits.queue);
   const running = new Map<string, Request>();
   const ended = new WeakSet<Request>();
@@ -151,7 +157,7 @@ export function createWorker({ id: model, source, threads, limits, log, metrics 
     const first = queue.take();
     if (!first) return [];
     const batch = [first];
-    const key = batchKey(first.work);
+    const key = classes ? undefined : batchKey(first.work);
     let rows = rowsOf(first.work);
     for (let more: Request | undefined = first; more && key !== undefined; ) {
       more = queue.takeWhere(({ work }) => batchKey(work) === key && rows + rowsOf(work) <= limits.batch);
@@ -179,6 +185,11 @@ export function createWorker({ id: model, source, threads, limits, log, metrics 
   function submit(work: Work, { client, signal }: { client: string; signal: AbortSignal }): Ticket {
     if (closing) throw new ServeError(503, "the server is shutting down", { code: "closing", retryAfter: 5 });
     if (signal.aborted) throw clientLeft();
+    if (classes && work.task !== "generate")
+      throw new ServeError(400, `model: ${model} draws classes from their names and does nothing else`, {
+        code: "unsupported_task",
+        param: "model",
+      });
     const box = mailbox<TicketEvent>(({ kind }) => kind === "partial" || kind === "step");
     const request: Request = {
       id: randomUUID(),
@@ -243,6 +254,7 @@ export function createWorker({ id: model, source, threads, limits, log, metrics 
 
   return {
     id: model,
+    tasks: classes ? ["generate"] : TASKS,
     get state() {
       return engine.state;
     },

@@ -228,6 +228,7 @@ async function* draw(
           temperature: 1,
           topK: settings.topK || undefined,
           schedule: `${settings.draftScales} drafted`,
+          draftScales: settings.draftScales,
         }),
       );
   }

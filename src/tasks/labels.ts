@@ -20,7 +20,7 @@ export function classOf({ classes, networks }: LabelConfig, label: Label): Class
   const wanted = text
     .toLowerCase()
     .replaceAll(/[-_\s]+/g, " ")
-    .replace(/^(a|an|the) /, "");
+    .replace(/^(a photo of )?((a|an|the) )?/, "");
   const named = classes?.findIndex((name) => name.toLowerCase() === wanted) ?? -1;
   if (named >= 0) return { id: named, name: classes![named] };
   const id = Number(text);

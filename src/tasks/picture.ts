@@ -31,6 +31,8 @@ export interface ImageSettings {
   readonly drafter?: string;
   readonly draftSteps?: number;
   readonly draftGuidance?: number;
+  /** Scales that the drafter of a class model decided. */
+  readonly draftScales?: number;
   /** Pixels that an extension added. */
   readonly left?: number;
   readonly right?: number;

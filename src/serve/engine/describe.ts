@@ -4,7 +4,7 @@ import type { Model } from "../../tasks/index.ts";
 import { readQuestion } from "../../tasks/prompt.ts";
 import { seedOr } from "../../tasks/settings.ts";
 import type { DescribeWork } from "../work.ts";
-import type { Member } from "./draw.ts";
+import type { Member } from "./hand-over.ts";
 
 export async function describe(model: Model, { work, signal, tell, fail }: Member<DescribeWork>): Promise<void> {
   const { task: _, image, question, ...options } = work;

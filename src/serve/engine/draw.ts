@@ -1,27 +1,16 @@
 /** Drawing in the process of a model: several requests as one batch where their settings agree. Knows no channel. */
 import { setImmediate as breath } from "node:timers/promises";
 import { blank } from "../../decode/index.ts";
-import { encodePicture } from "../../image/index.ts";
 import { gridSide } from "../../models/showo/index.ts";
 // The steps of drawing one by one, because requests of a batch have seeds of their own.
 import { cellsOf, denoise, drawResult, imageStep, type Row, rowsFor } from "../../tasks/drawing.ts";
-import { type DrawOptions, type DrawResult, type ImageStep, type Model, resized } from "../../tasks/index.ts";
+import type { DrawOptions, DrawResult, ImageStep, Model } from "../../tasks/index.ts";
 import { type Prompt, readPrompt } from "../../tasks/prompt.ts";
 import { type DrawSettings, drawSettings } from "../../tasks/settings.ts";
 import { stopwatch } from "../../tasks/timing.ts";
-import type { Cells, Drawing, EditWork, GenerateWork, WorkEvent } from "../work.ts";
+import type { Cells, Drawing, EditWork, GenerateWork } from "../work.ts";
 import { planEdit } from "./edit.ts";
-
-/** One request of a batch. */
-export interface Member<W> {
-  work: W;
-  signal: AbortSignal;
-  tell(event: WorkEvent): void;
-  fail(error: unknown): void;
-}
-
-/** Small pictures are handed over at least this large. */
-const SHOWN_SIZE = 256;
+import { type Member, tellImages, tellPartials } from "./hand-over.ts";
 
 /** A member of a batch under way. */
 interface Part {
@@ -71,7 +60,10 @@ export async function generateTogether(model: Model, members: readonly Member<Ge
 function partOf(model: Model, member: Member<GenerateWork>): Part[] {
   try {
     const settings = drawSettings(model.config, optionsOf(member.work));
-    const prompt = readPrompt(model, member.work.prompt);
+    const read = readPrompt(model, member.work.prompt);
+    const { draftScales } = member.work;
+    const scales = draftScales === undefined ? [] : ["draft_scales was left out: this model draws by denoising"];
+    const prompt = { ...read, warnings: [...read.warnings, ...scales] };
     return [{ member, settings, prompt, rows: rowsFor(prompt, settings) }];
   } catch (error) {
     member.fail(error);
@@ -114,43 +106,21 @@ const optionsOf = ({ steps, guidance, topK, temperature, seed, n, schedule }: Dr
   schedule: schedule as DrawOptions["schedule"],
 });
 
-/** Which steps are shown: `count` of them, spread evenly over those before the last. */
-export const shownSteps = (total: number, count: number): Set<number> =>
-  new Set(
-    Array.from({ length: count }, (_, i) => Math.round((total * (i + 1)) / (count + 1))).filter(
-      (index) => index >= 1 && index < total,
-    ),
-  );
-
-async function tellStep(model: Model, { work, tell }: Member<Drawing>, step: ImageStep): Promise<void> {
+async function tellStep(model: Model, member: Member<Drawing>, step: ImageStep): Promise<void> {
+  const { work, tell } = member;
   const { index, total, grid, tokens, mask, confidence } = step;
   const cells = (row: number): Cells => ({ tokens: tokens[row], mask: mask[row], confidence: confidence[row] });
   tell({ kind: "step", index, total, grid, images: work.cells ? tokens.map((_, row) => cells(row)) : undefined });
-  if (!shownSteps(total, work.partials).has(index)) return;
-  for (const row of tokens.keys()) {
-    const shown = resized(await step.image(row), shorterSide(model, work));
-    const bytes = await encodePicture(shown, work.format, { quality: work.quality });
-    tell({ kind: "partial", index, total, image: row, bytes, width: shown.width, height: shown.height });
-  }
+  await tellPartials(member, step, model.config.magvit.resolution);
 }
 
 async function tellResult(
   model: Model,
-  { work, tell }: Member<Drawing>,
+  member: Member<Drawing>,
   { images, timings, warnings }: DrawResult,
-  tokens: { text: number; given: number },
+  given: { text: number; given: number },
 ): Promise<void> {
-  const size = shorterSide(model, work);
-  const drawn = await Promise.all(
-    images.map(async (image) => {
-      const { width, height } = resized(image, size);
-      const bytes = await image.encode(work.format, { size, quality: work.quality });
-      return { bytes, width, height, settings: image.settings };
-    }),
-  );
-  const count = images.reduce((n, image) => n + image.tokens.length, 0);
-  tell({ kind: "images", images: drawn, tokens: { ...tokens, drawn: count }, timings, warnings });
+  const drawn = images.reduce((n, image) => n + image.tokens.length, 0);
+  const about = { tokens: { ...given, drawn }, timings, warnings };
+  await tellImages(member, { images, ...about }, model.config.magvit.resolution);
 }
-
-const shorterSide = (model: Model, { size }: Drawing): number =>
-  size ? Math.min(size.width, size.height) : Math.max(SHOWN_SIZE, model.config.magvit.resolution);

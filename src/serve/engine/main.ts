@@ -4,16 +4,30 @@
  */
 import os from "node:os";
 import { FewstepError, internal } from "../../base/index.ts";
-import { loadModel, type Model } from "../../tasks/index.ts";
-import type { About, Assignment, DescribeWork, EditWork, Failed, FromEngine, GenerateWork, ToEngine } from "../work.ts";
+import { pictureSide } from "../../models/msvq/index.ts";
+import { type LabelModel, loadLabelModel, loadModel, type Model } from "../../tasks/index.ts";
+import {
+  type About,
+  type Assignment,
+  type DescribeWork,
+  drawsClasses,
+  type EditWork,
+  type Failed,
+  type FromEngine,
+  type GenerateWork,
+  type ToEngine,
+} from "../work.ts";
+import { generateClass } from "./classes.ts";
 import { describe } from "./describe.ts";
-import { edit, generateTogether, type Member } from "./draw.ts";
+import { edit, generateTogether } from "./draw.ts";
+import type { Member } from "./hand-over.ts";
 
 // Requests are heard and answered while all cores compute. Threads made later inherit it.
 os.setPriority(os.constants.priority.PRIORITY_BELOW_NORMAL);
 
 const running = new Map<string, AbortController>();
-let model: Model | undefined;
+type Members = readonly Member<Assignment["work"]>[];
+let work: ((members: Members) => Promise<void>) | undefined;
 
 const say = (message: FromEngine): void => void process.send?.(message, undefined, undefined, () => {});
 
@@ -35,18 +49,46 @@ function aboutOf({ config }: Model): About {
   };
 }
 
+function aboutClasses({ config, tokenizer }: LabelModel): About {
+  const { sides } = tokenizer.config;
+  const { guidance, draftScales = sides.length } = config.defaults;
+  return {
+    resolution: pictureSide(tokenizer.config),
+    grid: sides.at(-1)!,
+    codebook: tokenizer.config.codebookSize,
+    defaults: { steps: sides.length, guidance, draftScales },
+    classes: config.classes ?? [],
+  };
+}
+
+const sentences =
+  (model: Model) =>
+  async (members: Members): Promise<void> => {
+    const [{ task }] = members.map(({ work }) => work);
+    if (task === "generate") await generateTogether(model, members as readonly Member<GenerateWork>[]);
+    else if (task === "edit") await edit(model, members[0] as Member<EditWork>);
+    else await describe(model, members[0] as Member<DescribeWork>);
+  };
+
 async function load({ source, threads }: Extract<ToEngine, { kind: "load" }>): Promise<void> {
   try {
     // This process is the engine's own: nobody else's event loop is blocked.
-    model = await loadModel(source, { threads, host: "inline" });
-    say({ kind: "ready", about: aboutOf(model) });
+    if (drawsClasses(source)) {
+      const model = await loadLabelModel(source, { threads, host: "inline" });
+      work = ([member]) => generateClass(model, member as Member<GenerateWork>);
+      say({ kind: "ready", about: aboutClasses(model) });
+    } else {
+      const model = await loadModel(source, { threads, host: "inline" });
+      work = sentences(model);
+      say({ kind: "ready", about: aboutOf(model) });
+    }
   } catch (error) {
     say({ kind: "unloadable", error: failed(error) });
   }
 }
 
 async function run(batch: readonly Assignment[]): Promise<void> {
-  const loaded = model ?? internal("work came before the model");
+  const begin = work ?? internal("work came before the model");
   const members = batch.map(({ id, work }): Member<Assignment["work"]> => {
     const controller = new AbortController();
     running.set(id, controller);
@@ -57,10 +99,7 @@ async function run(batch: readonly Assignment[]): Promise<void> {
       fail: (error) => say({ kind: "failed", id, error: failed(error) }),
     };
   });
-  const [{ work }] = batch;
-  if (work.task === "generate") await generateTogether(loaded, members as Member<GenerateWork>[]);
-  else if (work.task === "edit") await edit(loaded, members[0] as Member<EditWork>);
-  else await describe(loaded, members[0] as Member<DescribeWork>);
+  await begin(members);
   running.clear();
   say({ kind: "idle" });
 }
