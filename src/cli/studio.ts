@@ -27,8 +27,11 @@ export function studio(program: Command, io: Io): void {
     .action((options: Options) => open(options, io));
 }
 
-/** All that the package carries, so that they can be compared; the default one comes first. */
-const ofThePackage = (): string[] => [...new Set([DEFAULT_MODEL, ...embeddedModels()])];
+/**
+ * All that the package carries, so that they can be compared; the default one comes first. With all scales drafted code-mini
+ * is var-mini.
+ */
+const ofThePackage = (): string[] => [...new Set([DEFAULT_MODEL, ...embeddedModels(), "code-mini"])];
 
 async function open({ port, runs, model: models = ofThePackage(), threads }: Options, io: Io): Promise<void> {
   if (runs !== "out" && !existsSync(runs))

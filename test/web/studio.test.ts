@@ -7,6 +7,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { encodePicture, picture, readPngText } from "../../src/image/index.ts";
 import { type Studio, startStudio } from "../../src/studio/index.ts";
+import { saveTinyLabelModel } from "../tiny-label-model.ts";
 import { saveTinyModel } from "../tiny-model.ts";
 import { buildPage, CHROMIUM, faultsOf, launch, NO_CHROMIUM, PAGE, plainServer, seriousFaults } from "./harness.ts";
 
@@ -22,6 +23,7 @@ beforeAll(async () => {
   if (!CHROMIUM) return;
   buildPage();
   await saveTinyModel(join(made, "tiny"));
+  await saveTinyLabelModel(join(made, "code"));
   server = await plainServer({ tiny: join(made, "tiny") });
   browser = await launch();
 }, LONG);
@@ -279,6 +281,63 @@ test("on a server: drawing, describing, a training run as it goes", { timeout: L
     await page.getByRole("img", { name: "Samples of step-1/pictures.png" }).waitFor();
     appendFileSync(metrics, '{"step":3,"loss":1.125}\n{"step":4,"lo');
     await page.getByRole("img", { name: "Losses up to step 3: loss 1.125" }).waitFor();
+    expect(await seriousFaults(page)).toEqual([]);
+    expect(faults).toEqual([]);
+  } finally {
+    await studio.close();
+  }
+});
+
+test("on a server: sentences by steps beside classes by scales", { timeout: LONG }, async () => {
+  const models = [join(made, "tiny"), join(made, "code")];
+  const studio: Studio = await startStudio({ port: 0, page: PAGE, runs: made, models, threads: 1 });
+  try {
+    const { page, faults } = await open("phone", `${studio.url}#compare`);
+    await page.getByText("tiny, code on 127").waitFor();
+    await page.getByLabel("Prompt of both").fill("a photo of a cup");
+    const [a, b] = ["A", "B"].map((name) => page.getByRole("region", { name }));
+    await a.getByLabel("Steps").fill("4");
+    // Until something is chosen the second model is beside the first.
+    expect(await b.getByLabel("Model").inputValue()).toBe("code");
+    expect(await b.getByLabel("Drafted scales").inputValue()).toBe("2");
+    expect(await b.getByLabel("Steps").count()).toBe(0);
+    await b.getByLabel("Drafted scales").fill("1");
+    await press(page, "Draw both");
+    await b.getByText("steps a second").waitFor();
+    await slide(page, "Progress of both", 40);
+    await a
+      .getByRole("img", { name: /step 2 of 4, \d+ cells open/ })
+      .first()
+      .waitFor();
+    await b
+      .getByRole("img", { name: /step 2 of 3, all cells decided/ })
+      .first()
+      .waitFor();
+    await page.getByText("Confidence", { exact: true }).click();
+    expect(await b.getByRole("img").first().locator("canvas").count()).toBe(1);
+
+    // The file knows how many scales were drafted; only models that can are offered for other tasks.
+    await slide(page, "Progress of both", 100);
+    const downloading = page.waitForEvent("download");
+    await b.getByRole("button", { name: "Download the PNG" }).first().click();
+    const file = readFileSync(await (await downloading).path());
+    expect(JSON.parse(readPngText(file).fewstep)).toMatchObject({ model: "tiny-code", draftScales: 1, steps: 3 });
+    await go(page, "Draw");
+    await page.getByText("Settings", { exact: true }).click();
+    await page.getByLabel("Model").selectOption("code");
+    await page.getByRole("list", { name: "Ideas" }).getByRole("button", { name: "hot dog" }).click();
+    await page.getByLabel("Picture at every step").uncheck();
+    await press(page, "Draw");
+    await page.getByText("steps a second").waitFor();
+    // Without pictures on the way there is still the one that came of it.
+    expect(await colours(page)).toBeGreaterThan(20);
+    await press(page, "Copy as code");
+    const code = page.getByRole("dialog", { name: "Copy as code" }).locator("code");
+    expect(await code.textContent()).toContain('await loadLabelModel("code")');
+    expect(await code.textContent()).toContain("draftScales: 2");
+    await page.getByRole("dialog", { name: "Copy as code" }).getByRole("button", { name: "Close" }).click();
+    await go(page, "Edit");
+    expect(await page.getByLabel("Model").count()).toBe(0);
     expect(await seriousFaults(page)).toEqual([]);
     expect(faults).toEqual([]);
   } finally {

@@ -35,6 +35,7 @@ export async function browserEngine(onLoading: (share: number) => void): Promise
     models: [
       {
         id: config.model,
+        tasks: ["generate", "inpaint", "extend", "describe"],
         grid: Math.sqrt(config.showo.imageTokens),
         resolution: config.magvit.resolution,
         ...config.defaults,

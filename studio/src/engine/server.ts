@@ -34,10 +34,10 @@ export async function serverEngine(): Promise<Engine> {
     known = await capabilities();
   }
   const models = (known?.models ?? []).flatMap((one): ModelInfo[] => {
-    const { id, grid, resolution, defaults, question = "", words } = one;
+    const { id, tasks, grid, resolution, defaults, question = "", words, classes } = one;
     if (!grid || !resolution || !defaults) return [];
-    const { steps, guidance_scale: guidance, temperature } = defaults;
-    return [{ id, grid, resolution, steps, guidance, temperature, question, words }];
+    const { steps, guidance_scale: guidance, temperature, draft_scales: draftScales } = defaults;
+    return [{ id, tasks, grid, resolution, steps, guidance, temperature, question, words, classes, draftScales }];
   });
   if (models.length === 0) throw new Error("the server has no model that works");
   return {
@@ -50,7 +50,7 @@ export async function serverEngine(): Promise<Engine> {
       /** A step is shown once its pictures are there; one without shows those before it. */
       const flush = () => {
         for (const step of waiting.splice(0))
-          onStep({ ...step, pictures: step.cells.map((_, image) => pictures.get(`${image}`)) });
+          onStep({ ...step, pictures: Array.from({ length: request.n }, (_, image) => pictures.get(`${image}`)) });
       };
       for await (const event of job(drawJob(request), signal)) {
         if (event.type === "partial") pictures.set(`${event.image}`, await createImageBitmap(blobOf(event.b64_json)));
@@ -119,13 +119,15 @@ async function* eventsOf(response: Response): AsyncGenerator<JobEvent> {
   }
 }
 
-function drawJob({ task, mask, image, margins, live, guidance, ...rest }: DrawRequest): object {
+function drawJob({ task, mask, image, margins, live, guidance, draftScales, ...rest }: DrawRequest): object {
+  const { model, prompt, seed, n } = rest;
+  const how = draftScales === undefined ? rest : { model, prompt, seed, n, draft_scales: draftScales };
   return {
-    ...rest,
+    ...how,
     task,
     guidance_scale: guidance,
     cells: true,
-    preview: live ? Math.floor(PREVIEWS / rest.n) : 0,
+    preview: live ? Math.floor(PREVIEWS / n) : 0,
     image: image && dataUrl(image),
     mask: mask && maskUrl(mask),
     mask_mode: mask && "white",
@@ -139,8 +141,8 @@ const describeJob = async ({ image, ...rest }: DescribeRequest) => ({
   image: dataUrl(image),
 });
 
-const settingsOf = ({ task, model, seed, steps, guidance_scale, temperature, schedule }: Made, prompt: string) =>
-  ({ task, model, prompt, seed, steps, guidance: guidance_scale, temperature, schedule }) satisfies PictureSettings;
+const settingsOf = ({ guidance_scale: guidance, draft_scales: draftScales, ...made }: Made, prompt: string) =>
+  ({ ...made, prompt, guidance, draftScales }) satisfies PictureSettings;
 
 function blobOf(base64: string): Blob {
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));

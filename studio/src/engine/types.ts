@@ -1,7 +1,10 @@
 /** What draws and describes, in this page or on a server. Views know nothing else of either. */
 
+export type Task = "generate" | "inpaint" | "extend" | "describe";
+
 export interface ModelInfo {
   readonly id: string;
+  readonly tasks: readonly Task[];
   /** Cells of a picture's side, pixels of a picture's side. */
   readonly grid: number;
   readonly resolution: number;
@@ -11,6 +14,10 @@ export interface ModelInfo {
   readonly question: string;
   /** The words it learnt, if it knows only a few. */
   readonly words?: readonly string[];
+  /** What it draws instead of sentences: a whole scale with each step. */
+  readonly classes?: readonly string[];
+  /** Of its scales, those that the drafter decides. */
+  readonly draftScales?: number;
 }
 
 export type Edge = "left" | "right" | "up" | "down";
@@ -23,10 +30,12 @@ export interface How {
   readonly guidance: number;
   readonly temperature: number;
   readonly schedule: string;
+  /** Of models that draw classes, which know neither temperature nor schedule, and as many steps as scales. */
+  readonly draftScales?: number;
 }
 
 export interface DrawRequest extends How {
-  readonly task: "generate" | "inpaint" | "extend";
+  readonly task: Exclude<Task, "describe">;
   readonly prompt: string;
   readonly seed: number;
   readonly n: number;
@@ -55,6 +64,7 @@ export interface Step {
   readonly index: number;
   readonly total: number;
   readonly grid: { readonly height: number; readonly width: number };
+  /** None of models that decide a whole scale at once. */
   readonly cells: readonly Cells[];
   readonly pictures: readonly (ImageBitmap | undefined)[];
 }

@@ -1,14 +1,14 @@
 /** The settings as a program, to copy. */
 import { useRef, useState } from "react";
 import { codeFor, LANGUAGES, type Language } from "../code.ts";
-import { settings, toast, useHow } from "../state/app.ts";
+import { settings, toast, useModels } from "../state/app.ts";
 import { Segments } from "./fields.tsx";
 import { Icon, IconButton } from "./icon.tsx";
 
 export function CodeButton() {
   const dialog = useRef<HTMLDialogElement>(null);
   const [language, setLanguage] = useState<Language>("Node");
-  const code = codeFor(language, { ...settings.use(), ...useHow() });
+  const code = codeFor(language, { ...settings.use(), ...useModels("generate").how });
   async function copy() {
     await navigator.clipboard.writeText(code).catch(() => {});
     toast("Copied");

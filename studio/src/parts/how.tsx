@@ -14,12 +14,24 @@ export function HowFields({
   onChange: (change: Partial<How>) => void;
 }) {
   const ids = models.map(({ id }) => id);
+  const { draftScales } = how;
   return (
     <div className="space-y-4">
       {ids.length > 1 && (
         <Choice label="Model" value={how.model} options={ids} onChange={(model) => onChange({ model })} />
       )}
-      <Slider label="Steps" value={how.steps} min={1} max={32} onChange={(steps) => onChange({ steps })} />
+      {draftScales === undefined ? (
+        <Slider label="Steps" value={how.steps} min={1} max={32} onChange={(steps) => onChange({ steps })} />
+      ) : (
+        <Slider
+          label="Drafted scales"
+          hint={`Of ${how.steps}: the large drafter decides the coarse ones, the small refiner the others.`}
+          value={draftScales}
+          min={0}
+          max={how.steps}
+          onChange={(draftScales) => onChange({ draftScales })}
+        />
+      )}
       <Slider
         label="Guidance"
         value={how.guidance}
@@ -28,20 +40,24 @@ export function HowFields({
         step={0.25}
         onChange={(guidance) => onChange({ guidance })}
       />
-      <Slider
-        label="Temperature"
-        value={how.temperature}
-        min={0}
-        max={3}
-        step={0.1}
-        onChange={(temperature) => onChange({ temperature })}
-      />
-      <Choice
-        label="Schedule"
-        value={how.schedule}
-        options={SCHEDULES}
-        onChange={(schedule) => onChange({ schedule })}
-      />
+      {draftScales === undefined && (
+        <>
+          <Slider
+            label="Temperature"
+            value={how.temperature}
+            min={0}
+            max={3}
+            step={0.1}
+            onChange={(temperature) => onChange({ temperature })}
+          />
+          <Choice
+            label="Schedule"
+            value={how.schedule}
+            options={SCHEDULES}
+            onChange={(schedule) => onChange({ schedule })}
+          />
+        </>
+      )}
     </div>
   );
 }

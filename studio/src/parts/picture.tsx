@@ -30,7 +30,7 @@ export function StepPicture({ step, row, look, label }: { step: Step; row: numbe
       className="relative w-full bg-well"
       style={{ aspectRatio: `${grid.width}/${grid.height}` }}
     >
-      {look !== "Confidence" && picture && <Bitmap bitmap={picture} />}
+      {(look !== "Confidence" || !cells[row]) && picture && <Bitmap bitmap={picture} />}
       {(look !== "Picture" || !picture) && cells[row] && (
         <Confidence cells={cells[row]} grid={grid} veil={look === "Both" && picture !== undefined} />
       )}
@@ -66,14 +66,17 @@ function Confidence({ cells, grid, veil }: { cells: Cells; grid: Step["grid"]; v
   );
 }
 
-export const Legend = ({ look }: { look: Look }) => (
-  <p className="hint flex flex-wrap items-center gap-x-2 gap-y-1">
-    unsure
-    <span
-      aria-hidden="true"
-      className="h-2 w-24 rounded-full"
-      style={{ background: `linear-gradient(to right, ${RAMP.map((c) => `rgb(${c})`).join(",")})` }}
-    />
-    sure; {look === "Both" ? "coloured" : "small"} squares are still open
-  </p>
-);
+export const Legend = ({ look, step }: { look: Look; step?: Step }) =>
+  step && step.cells.length === 0 ? (
+    <p className="hint">This model decides all cells of a scale at once and keeps them.</p>
+  ) : (
+    <p className="hint flex flex-wrap items-center gap-x-2 gap-y-1">
+      unsure
+      <span
+        aria-hidden="true"
+        className="h-2 w-24 rounded-full"
+        style={{ background: `linear-gradient(to right, ${RAMP.map((c) => `rgb(${c})`).join(",")})` }}
+      />
+      sure; {look === "Both" ? "coloured" : "small"} squares are still open
+    </p>
+  );

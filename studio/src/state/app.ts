@@ -1,6 +1,6 @@
 /** What the whole page shares: which view, which engine, how to draw, what happened. */
 import { capabilities, serverEngine } from "../engine/server.ts";
-import type { Engine, How, ModelInfo, PictureSettings } from "../engine/types.ts";
+import type { Engine, How, ModelInfo, PictureSettings, Task } from "../engine/types.ts";
 import { createStore, keptStore } from "./store.ts";
 
 export const VIEWS = ["Draw", "Edit", "Describe", "Compare", "Gallery", "Training", "Results"] as const;
@@ -47,9 +47,14 @@ export const settings = keptStore("fewstep-settings", {
 
 /** How a model draws: as chosen, else by its own defaults. Default: the first model that there is. */
 export function howOf(models: readonly ModelInfo[], chosen: Partial<How>): How {
-  const model = models.find(({ id }) => id === chosen.model) ?? models[0];
-  const { id = "", steps = 16, guidance = 0, temperature = 1 } = model ?? {};
-  return { steps, guidance, temperature, schedule: "cosine", ...chosen, model: id };
+  const wanted = models.find(({ id }) => id === chosen.model);
+  const { id = "", steps = 16, guidance = 0, temperature = 1, draftScales } = wanted ?? models[0] ?? {};
+  // What was chosen for a model that is not there means nothing to another.
+  const own = wanted || chosen.model === undefined ? chosen : {};
+  const how = { steps, guidance, temperature, schedule: "cosine", ...own, model: id };
+  return draftScales === undefined
+    ? { ...how, draftScales: undefined }
+    : { ...how, steps, draftScales: own.draftScales ?? draftScales };
 }
 
 /** Further choices. Another model draws by its own defaults. */
@@ -59,8 +64,11 @@ export const choose = (how: Partial<How>, change: Partial<How>): Partial<How> =>
 export const chooseHow = (change: Partial<How>): void => settings.set(({ how }) => ({ how: choose(how, change) }));
 
 /** As a picture was drawn. */
-export function restore({ prompt, model, steps, guidance, temperature, schedule, seed }: PictureSettings): void {
-  settings.set({ prompt, how: { model, steps, guidance, temperature, schedule }, seed, locked: true, n: 1 });
+export function restore({ prompt, seed, task: _, ...made }: PictureSettings): void {
+  const { model, steps, guidance, temperature, schedule, draftScales } = made;
+  const how =
+    draftScales === undefined ? { model, steps, guidance, temperature, schedule } : { model, guidance, draftScales };
+  settings.set({ prompt, how, seed, locked: true, n: 1 });
   show("Draw");
   toast(`Settings restored: seed ${seed}, ${steps} steps`);
 }
@@ -124,14 +132,11 @@ export async function runIn(place: Place): Promise<void> {
   }
 }
 
-/** How the page draws, with the model that was chosen or the first one. */
-export function useHow(): How {
-  return howOf(engine.use().ready?.models ?? [], settings.use().how);
-}
-
-export function useModel(): ModelInfo | undefined {
-  const { model } = useHow();
-  return engine.use().ready?.models.find(({ id }) => id === model);
+/** The models that do a task, how the page uses them, and the one that was chosen or else the first. */
+export function useModels(task: Task): { models: readonly ModelInfo[]; how: How; model: ModelInfo | undefined } {
+  const models = (engine.use().ready?.models ?? []).filter(({ tasks }) => tasks.includes(task));
+  const how = howOf(models, settings.use().how);
+  return { models, how, model: models.find(({ id }) => id === how.model) };
 }
 
 /** Asks the worker of the page to keep its files; those of the other device stay away. */

@@ -37,8 +37,12 @@ export function useDrawing() {
         (step) => mine() && setDrawing((now) => ({ ...now, steps: [...now.steps, step] })),
         controller.signal,
       );
+      const pictures = await Promise.all(outcome.images.map(({ png }) => createImageBitmap(png)));
       if (!mine()) return undefined;
-      setDrawing((now) => ({ ...now, busy: false, outcome }));
+      // The last step shows what came of it, also where steps carry no pictures.
+      const finished = (steps: readonly Step[]) =>
+        steps.map((step, i) => (i < steps.length - 1 ? step : { ...step, pictures }));
+      setDrawing((now) => ({ ...now, busy: false, outcome, steps: finished(now.steps) }));
       say(`Done in ${(outcome.ms / 1000).toFixed(1)} seconds. ${outcome.warnings.join(". ")}`);
       void keep(outcome.images);
       return outcome;

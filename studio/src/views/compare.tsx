@@ -12,6 +12,9 @@ import { useDrawing } from "../state/drawing.ts";
 
 const FILM = 100;
 
+const scaled = ({ draftScales }: How): string =>
+  draftScales === undefined ? "steps" : `scales, ${draftScales} of them drafted`;
+
 export function Compare() {
   const now = settings.use();
   const { ready } = engine.use();
@@ -95,7 +98,7 @@ export function Compare() {
               <Took drawing={drawing} />
               <details open>
                 <summary className="label py-1">
-                  Settings: {[chosen[i].model, `${hows[i].steps} steps`].filter(Boolean).join(", ")}
+                  Settings: {[chosen[i].model, `${hows[i].steps} ${scaled(hows[i])}`].filter(Boolean).join(", ")}
                 </summary>
                 <div className="pt-3">
                   <HowFields how={hows[i]} models={models} onChange={(more) => change(i, more)} />

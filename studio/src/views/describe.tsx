@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import type { Pass, TextOutcome } from "../engine/types.ts";
 import { Segments, Slider, Title, Warnings } from "../parts/fields.tsx";
 import { PictureInput } from "../parts/picture-input.tsx";
-import { engine, say, useModel } from "../state/app.ts";
+import { engine, say, useModels } from "../state/app.ts";
 import { isAbort, messageOf, usePicture } from "../state/drawing.ts";
 
 interface Reading {
@@ -16,7 +16,7 @@ interface Reading {
 export function Describe() {
   const [picture, setPicture] = usePicture();
   const { ready } = engine.use();
-  const model = useModel();
+  const { model } = useModels("describe");
   const [question, setQuestion] = useState("");
   const [decoding, setDecoding] = useState<"jacobi" | "ar">("jacobi");
   const [block, setBlock] = useState(16);

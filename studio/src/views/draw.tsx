@@ -7,20 +7,19 @@ import { Legend, LOOKS, type Look } from "../parts/picture.tsx";
 import { Scrubber, useScrub } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
-import { chooseHow, engine, nextSeed, settings, useHow } from "../state/app.ts";
+import { chooseHow, engine, nextSeed, settings, useModels } from "../state/app.ts";
 import type { useDrawing } from "../state/drawing.ts";
 
 const IDEAS = ["two red cars", "a photo of three cats", "a cake", "a dog left of a chair", "four clocks at night"];
 
 export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const now = settings.use();
-  const how = useHow();
+  const { models, how, model } = useModels("generate");
   const { ready } = engine.use();
   const [look, setLook] = useState<Look>("Picture");
   const [at, choose] = useScrub(drawing.steps.length);
   const result = useRef<HTMLElement>(null);
   const total = drawing.request ? (drawing.steps[0]?.total ?? drawing.request.steps) : how.steps;
-  const models = ready?.models ?? [];
 
   const start = () => {
     const { prompt, n, live } = settings.get();
@@ -60,8 +59,11 @@ export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
             value={now.prompt}
             onChange={(event) => settings.set({ prompt: event.target.value })}
           />
-          <ul className="flex flex-wrap gap-1.5 pt-1" aria-label="Ideas">
-            {IDEAS.map((idea) => (
+          {model?.classes && (
+            <p className="hint">This model draws one class at a time, scale by scale: coarse ones first.</p>
+          )}
+          <ul className="flex max-h-40 flex-wrap gap-1.5 overflow-y-auto pt-1" aria-label="Ideas">
+            {(model?.classes ?? IDEAS).map((idea) => (
               <li key={idea}>
                 <button
                   type="button"
@@ -113,7 +115,7 @@ export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
           )}
         </div>
         <Scrubber steps={drawing.steps.length} {...{ total, at }} onChange={choose} />
-        {look !== "Picture" && <Legend look={look} />}
+        {look !== "Picture" && <Legend look={look} step={drawing.steps[at - 1]} />}
         <Took drawing={drawing} />
         <Warnings error={drawing.error} warnings={drawing.outcome?.warnings} />
       </section>

@@ -10,7 +10,7 @@ import { PictureInput, useUrl } from "../parts/picture-input.tsx";
 import { Scrubber, useScrub } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
-import { chooseHow, engine, nextSeed, settings, useHow, useModel } from "../state/app.ts";
+import { chooseHow, engine, nextSeed, settings, useModels } from "../state/app.ts";
 import { type useDrawing, usePicture } from "../state/drawing.ts";
 import { bytesOf, settingsIn } from "../state/files.ts";
 
@@ -27,12 +27,11 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const [erasing, setErasing] = useState(false);
   const [prompt, setPrompt] = useState("");
   const [look, setLook] = useState<Look>("Picture");
-  const how = useHow();
+  const { models, how, model } = useModels("inpaint");
   const { ready } = engine.use();
   const url = useUrl(square?.bytes);
   const [at, choose] = useScrub(drawing.steps.length);
   const result = useRef<HTMLElement>(null);
-  const model = useModel();
   const side = model?.grid ?? 8;
 
   useEffect(() => {
@@ -110,7 +109,7 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
         <details>
           <summary className="label py-1">Settings</summary>
           <div className="pt-3">
-            <HowFields how={how} models={ready?.models ?? []} onChange={chooseHow} />
+            <HowFields how={how} models={models} onChange={chooseHow} />
           </div>
         </details>
       </form>
@@ -126,7 +125,7 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
           )}
         </div>
         <Scrubber steps={drawing.steps.length} total={drawing.steps[0]?.total ?? how.steps} at={at} onChange={choose} />
-        {look !== "Picture" && <Legend look={look} />}
+        {look !== "Picture" && <Legend look={look} step={drawing.steps[at - 1]} />}
         <Took drawing={drawing} />
         <Warnings error={drawing.error} warnings={drawing.outcome?.warnings} />
       </section>
