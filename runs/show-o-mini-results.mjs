@@ -9,7 +9,7 @@ import { DOMAINS, loadAtlas, sketchScene } from "fewstep/scenes";
 import { circumstances, table, writeSection } from "../dist/bench/report.js";
 
 const [folder = "weights/show-o-mini", images = "200"] = process.argv.slice(2);
-const [domain, seed] = [DOMAINS.easy, 1000];
+const [domain, seed] = [DOMAINS.quarters, 1000];
 const atlas = await loadAtlas();
 const model = await loadModel(folder, { host: "inline" });
 const settings = { atlas, domain, images: Number(images), seed };

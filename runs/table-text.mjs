@@ -7,7 +7,7 @@ import { DOMAINS, loadAtlas, makeScene } from "fewstep/scenes";
 import { captions, models, open, save, say, section, share, table } from "./tables.mjs";
 
 const images = Number(process.env.IMAGES ?? 100);
-const domain = DOMAINS[process.env.SCENES ?? "easy"];
+const domain = DOMAINS[process.env.SCENES ?? "quarters"];
 const atlas = await loadAtlas();
 const [teacher, turbo] = [await open(models.teacher), await open(models.turbo)];
 const star = existsSync(models.star) ? await open(models.star) : undefined;

@@ -1,6 +1,6 @@
 // What the tables of Show-o Turbo have in common: measurements that are made once and kept, the paper's figures, sections of
 // docs/RESULTS.md, pictures. Environment: EVERY (each so many of the 553 prompts; 1), PER_PROMPT (pictures of each; 1),
-// IMAGES (scenes to describe; 100), SCENES (easy), BEST (guidance of the teacher; by the model), THREADS.
+// IMAGES (scenes to describe; 100), SCENES (quarters), BEST (guidance of the teacher; by the model), THREADS.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -16,7 +16,7 @@ import { circumstances, table, writeSection } from "../dist/bench/report.js";
 export { table };
 
 const { env } = process;
-const scenes = env.SCENES ?? "easy";
+const scenes = env.SCENES ?? "quarters";
 const out = "out/tables";
 export const threads = env.THREADS ? Number(env.THREADS) : undefined;
 mkdirSync(out, { recursive: true });

@@ -16,7 +16,8 @@ const tensors = (path) => {
   return Object.fromEntries(file.names.map((name) => [name, file.float32(name)]));
 };
 const { showo: config, magvit } = json(`${teacher}/config.json`);
-const domain = "easy";
+// The scenes and the weights that the phases of show-o-mini ended with.
+const { domain, questions, tasks } = json("runs/show-o-mini.json").at(-1);
 const seed = 2;
 const guidance = Number(env.GUIDANCE ?? 1);
 const [t2i, lm, mmu, captionShare, dialogues] = (env.MIX ?? "14/1/2/0.4/4").split("/").map(Number);
@@ -30,8 +31,6 @@ const settings = {
   answersAlike: true,
   ...(env.GUESSES && { guesses: Number(env.GUESSES) }),
 };
-// The weights that the phases of show-o-mini ended with.
-const { questions, tasks } = json("runs/show-o-mini.json").at(-1);
 const pictures = tensors(`${teacher}/magvit.safetensors`);
 const source = sceneSource({
   atlas: await loadAtlas(),

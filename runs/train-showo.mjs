@@ -2,7 +2,7 @@
 // node runs/train-showo.mjs TOKENIZER.safetensors OUT [PHASES.json]      (THREADS)
 // A phase: until which step it goes, steps and peak of its cosine schedule, mix (rows to draw, plain texts, pictures to talk
 // about, the share of dialogues that are captions, dialogues about each picture), and how much more some things count: `mmu`
-// weighs dialogues, `questions` kinds of questions, `tasks` kinds of scenes. A killed run goes on in its phase.
+// weighs dialogues, `questions` kinds of questions, `tasks` kinds of scenes, of `domain`. A killed run goes on in its phase.
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { readSafetensors, writeJson } from "fewstep/files";
@@ -16,7 +16,6 @@ import { newestCheckpoint } from "./checkpoints.mjs";
 const [tokenizerWeights = "out/tokenizer/tokens.safetensors", out = "out/showo", phases = "runs/show-o-mini.json"] =
   process.argv.slice(2);
 const json = (path) => JSON.parse(readFileSync(path, "utf8"));
-const domain = "easy";
 const seed = 1;
 const pixels = 64;
 const threads = Number(process.env.THREADS ?? 1);
@@ -33,7 +32,7 @@ const config = { ...SHOWO_PRESETS.mini, llmVocabSize: tokenizer.size, endOfText:
 const magvit = readSafetensors(tokenizerWeights);
 const parts = { tokenizer, magvit: MAGVIT_PRESETS.mini, magvitWeights: (name) => magvit.float32(name), threads };
 
-for (const { until, steps, mix, peak, mmu: weight = 1, questions, tasks } of json(phases)) {
+for (const { until, steps, mix, peak, mmu: weight = 1, domain = "easy", questions, tasks } of json(phases)) {
   if (newestCheckpoint(out).step >= until) continue;
   console.log(`to step ${until}: ${mix}`);
   const [t2i, lm, mmu, captionShare, dialogues = 1] = mix.split("/").map(Number);

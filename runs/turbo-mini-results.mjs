@@ -28,7 +28,7 @@ const facts = {
   turbo: captions(models.unguided, "ar").facts,
 };
 say("a sheet of every fifteenth prompt");
-const prompts = genevalPrompts(DOMAINS.easy)
+const prompts = genevalPrompts(DOMAINS.quarters)
   .filter((_, i) => i % 15 === 0)
   .slice(0, 36)
   .map(({ prompt }) => prompt);

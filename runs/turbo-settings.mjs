@@ -36,7 +36,7 @@ export function turboConfig(teacher, more = {}) {
   return distillConfigOf({
     name: "turbo-mini",
     teacher,
-    data: { scenes: env.DATA ?? "easy" },
+    data: { scenes: env.DATA ?? "quarters" },
     stages,
     trajectories: {
       pictures: number(env.PICTURES),

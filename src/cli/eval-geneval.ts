@@ -8,6 +8,7 @@ import {
   DOMAINS,
   type DomainName,
   genevalPrompts,
+  isWithin,
   loadAtlas,
   officialPrompts,
   parsePrompts,
@@ -34,7 +35,7 @@ interface Options extends ModelOptions {
 export function geneval(command: Command, io: Io): void {
   modelOptions(command.command("geneval"))
     .description("GenEval's six tasks on prompts never trained on, judged by a detector")
-    .addOption(new Option("--scenes <domain>", "domain of the prompts").choices(Object.keys(DOMAINS)).default("easy"))
+    .addOption(new Option("--scenes <domain>", "domain of the prompts").choices(Object.keys(DOMAINS)).default("quarters"))
     .option("--steps <count>", "denoising steps (default: by the model)", number)
     .option("--guidance <weight>", "how strictly the prompt is followed (default: by the model)", number)
     .option("--top-k <count>", "draw tokens from the k most likely ones only", number)
@@ -52,7 +53,7 @@ async function measure(options: Options, io: Io): Promise<void> {
   const about = await aboutModel(options.model);
   const model = await openModel(options, io);
   const detector = await loadDetector();
-  if (detector.domain !== scenes)
+  if (!isWithin(DOMAINS[scenes], DOMAINS[detector.domain as DomainName]))
     warn(io, [
       `the detector was trained on ${detector.domain} scenes; the ceiling says how far it can judge ${scenes} ones`,
     ]);

@@ -20,7 +20,7 @@ test("eval geneval prints one object: scores, ceilings, what was not scored, how
     ceiling: { average: 1, images: 4 },
     tokenizerCeiling: { average: 0 },
     unscored: [{ task: "colors", prompt: "a photo of a unicorn" }],
-    config: { scenes: "easy", perPrompt: 2, seed: 3, steps: 2, guidance: 0, topK: 9 },
+    config: { scenes: "quarters", perPrompt: 2, seed: 3, steps: 2, guidance: 0, topK: 9 },
   });
   expect(report.ci95[0]).toBe(0);
   expect(report.config.modelHash).toMatch(/^[0-9a-f]{16}$/);

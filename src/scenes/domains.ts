@@ -58,6 +58,16 @@ const EASY_TASKS = {
 } as const satisfies Record<Task, number>;
 
 export const DOMAINS = {
+  /** As easy, but each object fills a quarter of the picture, so that few layouts fit a prompt. */
+  quarters: {
+    classes: EASY_CLASSES,
+    colors: EASY_COLORS,
+    sizes: [32],
+    lattice: 32,
+    backgrounds: ["plain", "grass", "night", "beach"],
+    tasks: EASY_TASKS,
+    namesBackground: 1,
+  },
   easy: {
     classes: EASY_CLASSES,
     colors: EASY_COLORS,
@@ -88,6 +98,14 @@ export const DOMAINS = {
 } as const satisfies Record<string, Domain>;
 
 export type DomainName = keyof typeof DOMAINS;
+
+/** Whether every scene of one domain could be one of another. */
+export function isWithin(narrow: Domain, wide: Domain): boolean {
+  const parts = ["classes", "colors", "sizes", "backgrounds"] as const;
+  const all = (part: (typeof parts)[number]) =>
+    narrow[part].every((one) => (wide[part] as readonly unknown[]).includes(one));
+  return parts.every(all) && narrow.lattice % wide.lattice === 0;
+}
 
 /** Sizes that fit beside each other. */
 export const sharedSizes = (domain: Domain): readonly number[] => domain.sizes.filter((size) => size <= UNITS / 2);

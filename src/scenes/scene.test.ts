@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { beforeAll, expect, test } from "vitest";
 import { type Atlas, loadAtlas, spriteOf } from "./atlas.ts";
-import { DOMAINS, type Domain, TASKS, type Task } from "./domains.ts";
+import { DOMAINS, type Domain, isWithin, TASKS, type Task } from "./domains.ts";
 import { makeScene, type Scene, type SceneOptions, sketchScene } from "./scene.ts";
 
 let atlas: Atlas;
@@ -119,4 +119,13 @@ test("a caller may choose the tasks, and is told of what cannot be", () => {
   expect(() => makeScene(atlas, DOMAINS.easy, { ...address, pixels: 100 })).toThrow(/multiple of 64/);
   const lonely: Domain = { ...DOMAINS.easy, classes: ["dog"] };
   expect(() => makeScene(atlas, lonely, { ...address, tasks: { two_object: 1 } })).toThrow(/nothing to show/);
+});
+
+test("quarters are easy scenes with few layouts; others are not within each other", () => {
+  const { quarters, easy, medium, full } = DOMAINS;
+  expect([isWithin(quarters, easy), isWithin(easy, easy)]).toEqual([true, true]);
+  expect([isWithin(easy, quarters), isWithin(medium, easy), isWithin(full, medium)]).toEqual([false, false, false]);
+  const layouts = scenes(quarters, 300).map(({ objects }) => objects.map(({ x, y }) => `${x},${y}`).join(" "));
+  expect(new Set(layouts.flatMap((layout) => layout.split(" ")))).toEqual(new Set(["0,0", "0,32", "32,0", "32,32"]));
+  expect(new Set(layouts.map((layout) => layout.split(" ").sort().join(" "))).size).toBeLessThanOrEqual(15);
 });
