@@ -158,8 +158,8 @@ test("scenes writes a contact sheet", async () => {
     "-o",
     `${work}/`,
   ]);
-  expect(made).toMatchObject({ code: 0, out: `${at("scenes-easy-train.png")}\n` });
-  expect(await readPicture(at("scenes-easy-train.png"))).toMatchObject({ width: 3 * 72 + 8, height: 2 * 72 + 8 });
+  expect(made).toMatchObject({ code: 0, out: `${at("scenes-quarters-train.png")}\n` });
+  expect(await readPicture(at("scenes-quarters-train.png"))).toMatchObject({ width: 3 * 72 + 8, height: 2 * 72 + 8 });
   expect((await cli(["scenes", "--domain", "small"])).code).toBe(2);
   expect((await cli(["scenes", "--rows", "0"])).code).toBe(1);
 });

@@ -35,7 +35,9 @@ interface Options extends ModelOptions {
 export function geneval(command: Command, io: Io): void {
   modelOptions(command.command("geneval"))
     .description("GenEval's six tasks on prompts never trained on, judged by a detector")
-    .addOption(new Option("--scenes <domain>", "domain of the prompts").choices(Object.keys(DOMAINS)).default("quarters"))
+    .addOption(
+      new Option("--scenes <domain>", "domain of the prompts").choices(Object.keys(DOMAINS)).default("quarters"),
+    )
     .option("--steps <count>", "denoising steps (default: by the model)", number)
     .option("--guidance <weight>", "how strictly the prompt is followed (default: by the model)", number)
     .option("--top-k <count>", "draw tokens from the k most likely ones only", number)

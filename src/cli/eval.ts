@@ -35,7 +35,9 @@ export function evaluate(program: Command, io: Io): void {
   const common = (name: string, what: string, images: number) =>
     modelOptions(command.command(name))
       .description(what)
-      .addOption(new Option("--scenes <domain>", "domain of the scenes").choices(Object.keys(DOMAINS)).default("quarters"))
+      .addOption(
+        new Option("--scenes <domain>", "domain of the scenes").choices(Object.keys(DOMAINS)).default("quarters"),
+      )
       .option("--images <count>", "how many scenes", number, images)
       .option("--seed <number>", "which stream of scenes", number, 1000);
 

@@ -25,7 +25,7 @@ export function scenes(program: Command, io: Io): void {
   program
     .command("scenes")
     .description("write a contact sheet of scenes that models are trained on")
-    .addOption(new Option("--domain <name>", "how wide a world").choices(Object.keys(DOMAINS)).default("easy"))
+    .addOption(new Option("--domain <name>", "how wide a world").choices(Object.keys(DOMAINS)).default("quarters"))
     .option("--columns <count>", "pictures in a row", number, 6)
     .option("--rows <count>", "rows", number, 6)
     .option("--seed <number>", "which stream of scenes", number, 0)

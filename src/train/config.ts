@@ -28,7 +28,7 @@ const schema = z.strictObject({
       z.strictObject({ scenes: z.enum(Object.keys(DOMAINS) as [DomainName, ...DomainName[]]) }),
       z.strictObject({ folder: z.string().min(1) }),
     ])
-    .default({ scenes: "easy" }),
+    .default({ scenes: "quarters" }),
   /** Side of the pictures; the token grid follows from the tokenizer's levels. */
   pixels: count.max(1024).default(64),
   seed: z.int().default(1),

@@ -37,7 +37,7 @@ const schema = z.strictObject({
       z.strictObject({ scenes: z.enum(Object.keys(DOMAINS) as [DomainName, ...DomainName[]]) }),
       z.strictObject({ folder: z.string().min(1) }),
     ])
-    .default({ scenes: "easy" }),
+    .default({ scenes: "quarters" }),
   seed: z.int().default(1),
   /**
    * First of all a student learns, on pictures of the data, to draw without guidance what the teacher draws with it. It then

@@ -338,6 +338,9 @@ test("on a server: sentences by steps beside classes by scales", { timeout: LONG
     await page.getByRole("dialog", { name: "Copy as code" }).getByRole("button", { name: "Close" }).click();
     await go(page, "Edit");
     expect(await page.getByLabel("Model").count()).toBe(0);
+    await page.getByText("Settings", { exact: true }).click();
+    await slide(page, "Steps", 7);
+    expect(await page.getByLabel("Steps", { exact: true }).inputValue()).toBe("7");
     expect(await seriousFaults(page)).toEqual([]);
     expect(faults).toEqual([]);
   } finally {

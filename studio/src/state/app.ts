@@ -47,21 +47,17 @@ export const settings = keptStore("fewstep-settings", {
 
 /** How a model draws: as chosen, else by its own defaults. Default: the first model that there is. */
 export function howOf(models: readonly ModelInfo[], chosen: Partial<How>): How {
-  const wanted = models.find(({ id }) => id === chosen.model);
-  const { id = "", steps = 16, guidance = 0, temperature = 1, draftScales } = wanted ?? models[0] ?? {};
-  // What was chosen for a model that is not there means nothing to another.
-  const own = wanted || chosen.model === undefined ? chosen : {};
-  const how = { steps, guidance, temperature, schedule: "cosine", ...own, model: id };
+  const model = models.find(({ id }) => id === chosen.model) ?? models[0];
+  const { id = "", steps = 16, guidance = 0, temperature = 1, draftScales } = model ?? {};
+  const how = { steps, guidance, temperature, schedule: "cosine", ...chosen, model: id };
   return draftScales === undefined
     ? { ...how, draftScales: undefined }
-    : { ...how, steps, draftScales: own.draftScales ?? draftScales };
+    : { ...how, steps, draftScales: chosen.draftScales ?? draftScales };
 }
 
 /** Further choices. Another model draws by its own defaults. */
 export const choose = (how: Partial<How>, change: Partial<How>): Partial<How> =>
   change.model === undefined ? { ...how, ...change } : change;
-
-export const chooseHow = (change: Partial<How>): void => settings.set(({ how }) => ({ how: choose(how, change) }));
 
 /** As a picture was drawn. */
 export function restore({ prompt, seed, task: _, ...made }: PictureSettings): void {
@@ -132,11 +128,27 @@ export async function runIn(place: Place): Promise<void> {
   }
 }
 
-/** The models that do a task, how the page uses them, and the one that was chosen or else the first. */
-export function useModels(task: Task): { models: readonly ModelInfo[]; how: How; model: ModelInfo | undefined } {
-  const models = (engine.use().ready?.models ?? []).filter(({ tasks }) => tasks.includes(task));
-  const how = howOf(models, settings.use().how);
-  return { models, how, model: models.find(({ id }) => id === how.model) };
+export interface Models {
+  readonly models: readonly ModelInfo[];
+  /** How the page uses them. */
+  readonly how: How;
+  /** The one that was chosen, else the first. */
+  readonly model: ModelInfo | undefined;
+  /** Chooses for the whole page. */
+  change(more: Partial<How>): void;
+}
+
+/** The models that do a task. */
+export function useModels(task: Task): Models {
+  const all = engine.use().ready?.models ?? [];
+  const { how: chosen } = settings.use();
+  const models = all.filter(({ tasks }) => tasks.includes(task));
+  // What was chosen for a model that does something else means nothing to these.
+  const other = all.some(({ id }) => id === chosen.model) && !models.some(({ id }) => id === chosen.model);
+  const own = other ? {} : chosen;
+  const how = howOf(models, own);
+  const change = (more: Partial<How>) => settings.set({ how: choose(own, more) });
+  return { models, how, model: models.find(({ id }) => id === how.model), change };
 }
 
 /** Asks the worker of the page to keep its files; those of the other device stay away. */

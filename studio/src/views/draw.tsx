@@ -7,14 +7,14 @@ import { Legend, LOOKS, type Look } from "../parts/picture.tsx";
 import { Scrubber, useScrub } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
-import { chooseHow, engine, nextSeed, settings, useModels } from "../state/app.ts";
+import { engine, nextSeed, settings, useModels } from "../state/app.ts";
 import type { useDrawing } from "../state/drawing.ts";
 
 const IDEAS = ["two red cars", "a photo of three cats", "a cake", "a dog left of a chair", "four clocks at night"];
 
 export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const now = settings.use();
-  const { models, how, model } = useModels("generate");
+  const { models, how, model, change } = useModels("generate");
   const { ready } = engine.use();
   const [look, setLook] = useState<Look>("Picture");
   const [at, choose] = useScrub(drawing.steps.length);
@@ -91,7 +91,7 @@ export function Draw({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
         <details open={matchMedia("(min-width: 64rem)").matches}>
           <summary className="label py-1">Settings</summary>
           <div className="pt-3">
-            <HowFields how={how} models={models} onChange={chooseHow} />
+            <HowFields how={how} models={models} onChange={change} />
           </div>
         </details>
         <CodeButton />

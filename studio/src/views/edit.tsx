@@ -10,7 +10,7 @@ import { PictureInput, useUrl } from "../parts/picture-input.tsx";
 import { Scrubber, useScrub } from "../parts/scrubber.tsx";
 import { SeedField } from "../parts/seed.tsx";
 import { Sheet, Took } from "../parts/sheet.tsx";
-import { chooseHow, engine, nextSeed, settings, useModels } from "../state/app.ts";
+import { engine, nextSeed, settings, useModels } from "../state/app.ts";
 import { type useDrawing, usePicture } from "../state/drawing.ts";
 import { bytesOf, settingsIn } from "../state/files.ts";
 
@@ -27,7 +27,7 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
   const [erasing, setErasing] = useState(false);
   const [prompt, setPrompt] = useState("");
   const [look, setLook] = useState<Look>("Picture");
-  const { models, how, model } = useModels("inpaint");
+  const { models, how, model, change } = useModels("inpaint");
   const { ready } = engine.use();
   const url = useUrl(square?.bytes);
   const [at, choose] = useScrub(drawing.steps.length);
@@ -109,7 +109,7 @@ export function Edit({ drawing, draw, cancel }: ReturnType<typeof useDrawing>) {
         <details>
           <summary className="label py-1">Settings</summary>
           <div className="pt-3">
-            <HowFields how={how} models={models} onChange={chooseHow} />
+            <HowFields how={how} models={models} onChange={change} />
           </div>
         </details>
       </form>

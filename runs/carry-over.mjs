@@ -1,0 +1,17 @@
+// Adds to a student what its teacher has learnt since: STUDENT + (NEW - OLD), tensor by tensor (task arithmetic, Ilharco et
+// al., "Editing Models with Task Arithmetic"): node runs/carry-over.mjs OLD_TEACHER NEW_TEACHER STUDENT OUT
+// All are folders of models of one shape; OUT is a copy of STUDENT with other weights. A start for more training.
+import { cpSync, existsSync } from "node:fs";
+import { readSafetensors, writeSafetensors } from "fewstep/files";
+
+const [before, after, student, out] = process.argv.slice(2);
+const tensors = (folder) => {
+  const file = readSafetensors(`${folder}/showo.safetensors`);
+  return Object.fromEntries(file.names.map((name) => [name, file.float32(name)]));
+};
+const [old, learnt, sum] = [before, after, student].map(tensors);
+for (const [name, { data }] of Object.entries(sum))
+  for (let i = 0; i < data.length; i++) data[i] += learnt[name].data[i] - old[name].data[i];
+if (!existsSync(out)) cpSync(student, out, { recursive: true });
+await writeSafetensors(`${out}/showo.safetensors`, sum, { format: "pt" });
+console.log(out);
