@@ -20,10 +20,10 @@ pipeline_tag: any-to-any
 ---
 # turbo-mini
 
-show-o-mini, taught to draw without guidance what it draws with it: one forward pass where its teacher takes two. It takes
-the likeliest token of each cell; the seed decides in which order (\`topK: 4096\` draws from all: more variety, fewer
-right). Made by \`runs/train-guided.mjs\` from \`weights/show-o-mini\` on fresh scenes, with the same picture tokenizer and
-the same words. Pictures still get worse with fewer steps; docs/RESULTS.md has both models side by side.
+show-o-mini, taught to draw without guidance what it draws with it, and to tell several tokens of an answer in one pass. It
+takes the likeliest token of each cell; the seed decides in which order (\`topK: 4096\` draws from all: more variety, fewer
+right). Made from \`weights/show-o-mini\` on fresh scenes (runs/README.md), with the same picture tokenizer and the same
+words. docs/RESULTS.md has both models side by side, by steps.
 
 ${figures.rows.map(([name, value]) => `- ${name}: ${value}`).join("\n")}
 `;

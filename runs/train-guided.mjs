@@ -1,7 +1,7 @@
 // Teaches show-o-mini to draw without guidance what it draws with it, on the stream of scenes: a start for Show-o Turbo.
 // node runs/train-guided.mjs [TEACHER] [OUT]      (THREADS, STEPS, PEAK, GUIDANCE, MIX: rows to draw/plain texts/pictures to
 // talk about/share of captions/dialogues about each, GUESSES: share of answers learnt behind guesses, MMU: weight of dialogues,
-// START: weights to start from, TOLD: weight of the teacher beside the pictures). Killed, it goes on where it was. OUT/model comes out.
+// START: weights to start from, TOLD: weight of the teacher beside the pictures, DOMAIN of the scenes). Killed, it goes on where it was. OUT/model comes out.
 import { cpSync, existsSync, readFileSync } from "node:fs";
 import { readSafetensors, writeJson } from "fewstep/files";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
@@ -17,7 +17,8 @@ const tensors = (path) => {
 };
 const { showo: config, magvit } = json(`${teacher}/config.json`);
 // The scenes and the weights that the phases of show-o-mini ended with.
-const { domain, questions, tasks } = json("runs/show-o-mini.json").at(-1);
+const { questions, tasks, ...phase } = json("runs/show-o-mini.json").at(-1);
+const domain = env.DOMAIN ?? phase.domain;
 const seed = 2;
 const guidance = Number(env.GUIDANCE ?? 1);
 const [t2i, lm, mmu, captionShare, dialogues] = (env.MIX ?? "14/1/2/0.4/4").split("/").map(Number);
