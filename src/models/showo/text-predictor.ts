@@ -22,8 +22,8 @@ export interface TextPredictor extends Predictor {
 }
 
 /**
- * The prompt's keys and values are computed once. Of an answer slot they are kept as soon as its settled id is what the
- * model was fed there, so every settled token is computed at most twice.
+ * The prompt is computed once, in one pass with the first slots. Keys and values of an answer slot are kept as soon as its
+ * settled id is what the model was fed there, so every settled token is computed at most twice.
  */
 export async function textPredictor(
   programs: ShowoPrograms,
@@ -45,13 +45,6 @@ export async function textPredictor(
       ...cache.feeds(past.heads, past.width),
     });
   };
-
-  // All of the prompt but its last token, which is fed with the first slots: no logits are needed before it.
-  const opening = prompt.slice(0, -1);
-  cache.keep(
-    await run(opening, additiveMask(understandingMask([prompt.slice(0, -1)], vocabularyOf(config)))),
-    opening.length,
-  );
 
   let fed: number[] = [];
   let fresh: Record<string, NdArray> | undefined;
@@ -82,8 +75,9 @@ export async function textPredictor(
       const first = cache.length;
       const last = prompt.length + span.end - 2;
       fed = Array.from({ length: last - first + 1 }, (_, i) => idAt(canvas, first + i));
-      evaluated += fed.length;
-      fresh = await run(fed, causalBias(fed.length, first));
+      evaluated += fed.length - Math.max(0, prompt.length - 1 - first);
+      const bias = first ? causalBias(fed.length, first) : additiveMask(understandingMask([fed], vocabularyOf(config)));
+      fresh = await run(fed, bias);
       const logits = fresh.logits.data as Float32Array;
       const skip = prompt.length + span.start - 1 - first;
       if (skip < 0) internal("a slot was cached before it was settled");
