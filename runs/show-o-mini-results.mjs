@@ -30,7 +30,7 @@ const { images: drawn } = await model.generateImage(prompts, { seed: 1, batchSiz
 const big = drawn.map((picture) => enlarge(picture, 128, 128));
 await save("held-out-prompts", sheet(big, { columns: 6, gap: 4, captions: prompts }));
 const states = [];
-for await (const step of model.generateImage("two red cars on grass", { seed: 1, steps: 8 }))
+for await (const step of model.generateImage("a clock above a boat at night", { seed: 1, steps: 8 }))
   states.push(await step.image());
 await save(
   "steps",
