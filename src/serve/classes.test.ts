@@ -101,7 +101,9 @@ test("what a model cannot do is refused, what means nothing to it is said", asyn
     "steps was left out: this model draws scale by scale",
     "temperature was left out: this model draws scale by scale",
   ]);
-  expect((await warned({ model: "turbo-mini", prompt: "a cake", steps: 1, draft_scales: 3 })).fewstep.warnings).toEqual(
-    ["draft_scales was left out: this model draws by denoising"],
-  );
+  const denoising = ["draft_scales was left out: this model draws by denoising"];
+  const other = { model: "turbo-mini", prompt: "a cake", ...{ steps: 1, draft_scales: 3 } };
+  expect((await warned(other)).fewstep.warnings).toEqual(denoising);
+  const edited = await client.images.edit({ ...other, image, ...{ fewstep: JSON.stringify({ right: 64 }) } });
+  expect(edited).toMatchObject({ fewstep: { warnings: denoising } });
 });

@@ -56,14 +56,16 @@ export async function generateTogether(model: Model, members: readonly Member<Ge
   }
 }
 
+/** What scales have and denoising does not. */
+const leftOut = ({ draftScales }: Drawing): string[] =>
+  draftScales === undefined ? [] : ["draft_scales was left out: this model draws by denoising"];
+
 /** Checks one request; what is wrong with it is its own affair. */
 function partOf(model: Model, member: Member<GenerateWork>): Part[] {
   try {
     const settings = drawSettings(model.config, optionsOf(member.work));
     const read = readPrompt(model, member.work.prompt);
-    const { draftScales } = member.work;
-    const scales = draftScales === undefined ? [] : ["draft_scales was left out: this model draws by denoising"];
-    const prompt = { ...read, warnings: [...read.warnings, ...scales] };
+    const prompt = { ...read, warnings: [...read.warnings, ...leftOut(member.work)] };
     return [{ member, settings, prompt, rows: rowsFor(prompt, settings) }];
   } catch (error) {
     member.fail(error);
@@ -95,7 +97,8 @@ export async function edit(model: Model, member: Member<EditWork>): Promise<void
     }
     const result = await run;
     const text = readPrompt(model, work.prompt).ids.length * result.images.length;
-    await tellResult(model, member, result, { text, given: model.config.showo.imageTokens });
+    const warned = { ...result, warnings: [...result.warnings, ...leftOut(work)] };
+    await tellResult(model, member, warned, { text, given: model.config.showo.imageTokens });
   } catch (error) {
     member.fail(error);
   }
