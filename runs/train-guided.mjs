@@ -1,7 +1,8 @@
 // Teaches show-o-mini to draw without guidance what it draws with it, on the stream of scenes: a start for Show-o Turbo.
 // node runs/train-guided.mjs [TEACHER] [OUT]      (THREADS, STEPS, PEAK, GUIDANCE, MIX: rows to draw/plain texts/pictures to
 // talk about/share of captions/dialogues about each, GUESSES: share of answers learnt behind guesses, MMU: weight of dialogues,
-// START: weights to start from, TOLD: weight of the teacher beside the pictures, DOMAIN of the scenes). Killed, it goes on where it was. OUT/model comes out.
+// START: weights to start from, TOLD: weight of the teacher beside the pictures, DOMAIN of the scenes). Killed, it goes on where
+// it was. OUT/model comes out.
 import { cpSync, existsSync, readFileSync } from "node:fs";
 import { readSafetensors, writeJson } from "fewstep/files";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
