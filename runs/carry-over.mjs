@@ -3,15 +3,12 @@
 // All are folders of models of one shape; OUT is a copy of STUDENT with other weights. SHARE (1) adds less or more of it: with
 // A B A OUT and 0.5, OUT is the mean of A and B.
 import { cpSync, existsSync } from "node:fs";
-import { readSafetensors, writeSafetensors } from "fewstep/files";
+import { writeSafetensors } from "fewstep/files";
+import { tensorsOf } from "./checkpoints.mjs";
 
 const [before, after, student, out] = process.argv.slice(2);
-const tensors = (folder) => {
-  const file = readSafetensors(`${folder}/showo.safetensors`);
-  return Object.fromEntries(file.names.map((name) => [name, file.float32(name)]));
-};
 const share = Number(process.env.SHARE ?? 1);
-const [old, learnt, sum] = [before, after, student].map(tensors);
+const [old, learnt, sum] = [before, after, student].map((folder) => tensorsOf(`${folder}/showo.safetensors`));
 for (const [name, { data }] of Object.entries(sum))
   for (let i = 0; i < data.length; i++) data[i] += share * (learnt[name].data[i] - old[name].data[i]);
 if (!existsSync(out)) cpSync(student, out, { recursive: true });

@@ -1,5 +1,12 @@
-// The checkpoints of a run, for the scripts here.
+// The checkpoints of a run and the tensors of a file, for the scripts here.
 import { existsSync, readdirSync } from "node:fs";
+import { readSafetensors } from "fewstep/files";
+
+/** Tensors by name, as float32. */
+export function tensorsOf(path) {
+  const file = readSafetensors(path);
+  return Object.fromEntries(file.names.map((name) => [name, file.float32(name)]));
+}
 
 /** Name of the newest checkpoint, and its step: undefined and 0 where there is none. */
 export function newestCheckpoint(run) {

@@ -2,15 +2,12 @@
 // STUDENT is the folder of a model (runs/train-guided.mjs, runs/train-turbo.mjs); STEPS and TOP_K are what drawing uses unless
 // told otherwise. The card takes its figures from FOLDER/figures.json, if there are any.
 import { existsSync, readFileSync } from "node:fs";
-import { readSafetensors } from "fewstep/files";
 import { saveModel } from "fewstep/models";
+import { tensorsOf } from "./checkpoints.mjs";
 
 const [student = "out/guided/model", folder = "weights/turbo-mini"] = process.argv.slice(2);
 const json = (path) => JSON.parse(readFileSync(path, "utf8"));
-const tensors = (path) => {
-  const file = readSafetensors(path);
-  return new Map(file.names.map((name) => [name, file.float32(name)]));
-};
+const tensors = (path) => new Map(Object.entries(tensorsOf(path)));
 const defaults = { steps: Number(process.env.STEPS ?? 16), guidance: 0, topK: Number(process.env.TOP_K ?? 1) };
 const figures = existsSync(`${folder}/figures.json`) ? json(`${folder}/figures.json`) : { rows: [] };
 const card = `---

@@ -4,18 +4,15 @@
 // START: weights to start from, TOLD: weight of the teacher beside the pictures, DOMAIN of the scenes). Killed, it goes on where
 // it was. OUT/model comes out.
 import { cpSync, existsSync, readFileSync } from "node:fs";
-import { readSafetensors, writeJson } from "fewstep/files";
+import { writeJson } from "fewstep/files";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
 import { tokenizerFromJson } from "fewstep/text";
 import { exportWeights, sceneSource, showoTask, train } from "fewstep/train";
+import { tensorsOf } from "./checkpoints.mjs";
 
 const [teacher = "weights/show-o-mini", out = "out/guided"] = process.argv.slice(2);
 const { env } = process;
 const json = (path) => JSON.parse(readFileSync(path, "utf8"));
-const tensors = (path) => {
-  const file = readSafetensors(path);
-  return Object.fromEntries(file.names.map((name) => [name, file.float32(name)]));
-};
 const { showo: config, magvit } = json(`${teacher}/config.json`);
 // The scenes and the weights that the phases of show-o-mini ended with.
 const { questions, tasks, ...phase } = json("runs/show-o-mini.json").at(-1);
@@ -33,7 +30,7 @@ const settings = {
   answersAlike: true,
   ...(env.GUESSES && { guesses: Number(env.GUESSES) }),
 };
-const pictures = tensors(`${teacher}/magvit.safetensors`);
+const pictures = tensorsOf(`${teacher}/magvit.safetensors`);
 const source = sceneSource({
   atlas: await loadAtlas(),
   domain: DOMAINS[domain],
@@ -44,7 +41,7 @@ const source = sceneSource({
   questions,
 });
 const guided = {
-  teacher: { config, weights: tensors(`${teacher}/showo.safetensors`) },
+  teacher: { config, weights: tensorsOf(`${teacher}/showo.safetensors`) },
   guidance,
   told: Number(env.TOLD ?? 1),
 };
@@ -55,7 +52,7 @@ const parts = {
   threads,
 };
 const last = await train({
-  task: await showoTask({ ...settings, guided, weights: env.START && tensors(env.START), seed }, parts, source, {
+  task: await showoTask({ ...settings, guided, weights: env.START && tensorsOf(env.START), seed }, parts, source, {
     ...settings,
     guidance,
     told: guided.told,
