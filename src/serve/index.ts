@@ -1,4 +1,4 @@
-/** The tasks over HTTP. Start reading in routes.ts; protocol.ts has what is said on the wire. */
+/** The tasks over HTTP. Start reading in routes.ts; protocol/ has what is said on the wire. */
 export { LIMITS, type Limits } from "./limits.ts";
 export { jsonLines, type Log, type LogEntry } from "./log.ts";
 export * as protocol from "./protocol.ts";

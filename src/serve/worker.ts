@@ -10,11 +10,9 @@ import type { Limits } from "./limits.ts";
 import type { Log } from "./log.ts";
 import { mailbox } from "./mailbox.ts";
 import type { Metrics } from "./metrics.ts";
-import { TASKS } from "./protocol.ts";
+import { TASKS, type Task } from "./protocol.ts";
 import { fairQueue } from "./queue.ts";
 import { type About, batchKey, drawsClasses, rowsOf, type Work, type WorkEvent } from "./work.ts";
-
-type Task = (typeof TASKS)[number];
 
 export type TicketEvent = { kind: "queued"; position: number } | { kind: "started" } | WorkEvent;
 

@@ -64,7 +64,7 @@ function aboutClasses({ config, tokenizer }: LabelModel): About {
 const sentences =
   (model: Model) =>
   async (members: Members): Promise<void> => {
-    const [{ task }] = members.map(({ work }) => work);
+    const { task } = members[0].work;
     if (task === "generate") await generateTogether(model, members as readonly Member<GenerateWork>[]);
     else if (task === "edit") await edit(model, members[0] as Member<EditWork>);
     else await describe(model, members[0] as Member<DescribeWork>);

@@ -24,6 +24,7 @@ export type ErrorResponse = z.infer<typeof ErrorResponse>;
 
 /** What there is to do. A model that draws classes does the first alone. */
 export const TASKS = ["generate", "inpaint", "extend", "describe"] as const;
+export type Task = (typeof TASKS)[number];
 
 /** What the server and its models can do, for studios. */
 export const Capabilities = z.object({

@@ -1,6 +1,7 @@
 /** What draws and describes, in this page or on a server. Views know nothing else of either. */
+import type { protocol } from "fewstep/serve";
 
-export type Task = "generate" | "inpaint" | "extend" | "describe";
+export type Task = protocol.Task;
 
 export interface ModelInfo {
   readonly id: string;
