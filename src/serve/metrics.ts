@@ -1,6 +1,9 @@
 /** Counts of what happened, as text in the exposition format of Prometheus. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
+/** Milliseconds between two looks at the event loop. */
+const RESOLUTION = 10;
+
 type Labels = Readonly<Record<string, string>>;
 
 const escaped = (value: string): string => value.replace(/["\\\n]/g, (c) => (c === "\n" ? "\\n" : `\\${c}`));
@@ -69,7 +72,7 @@ interface Watched {
 }
 
 export function createMetrics(workers: () => Iterable<Watched>) {
-  const delay = monitorEventLoopDelay({ resolution: 10 });
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
   delay.enable();
   const each = (read: (worker: Watched) => number) => () =>
     [...workers()].map((worker) => [{ model: worker.id }, read(worker)] as const);
@@ -106,7 +109,9 @@ export function createMetrics(workers: () => Iterable<Watched>) {
       [{}, process.memoryUsage.rss()],
     ]),
     gauge("nodejs_eventloop_delay_seconds", "Delay of the event loop since the last look.", () => {
-      const lines = [50, 99, 100].map((p) => [{ quantile: `${p / 100}` }, delay.percentile(p) / 1e9] as const);
+      // It counts from one look to the next, so that no delay at all is one resolution.
+      const seconds = (p: number) => Math.max(0, delay.percentile(p) / 1e6 - RESOLUTION) / 1e3;
+      const lines = [50, 99, 100].map((p) => [{ quantile: `${p / 100}` }, seconds(p)] as const);
       delay.reset();
       return lines;
     }),
