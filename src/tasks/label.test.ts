@@ -62,6 +62,18 @@ test("every scale can be looked at; the drafter has the first ones, and its memo
   expect(Object.keys(result.timings).sort()).toEqual(["decode", "drafter", "refiner", "total"]);
 });
 
+test("scales looked at all at once are the same pictures", async () => {
+  const options = { seed: 4, n: 3, batchSize: 3 };
+  const looked: number[][] = [];
+  const run = model.generateImage("cup", options);
+  for await (const step of run)
+    for (const { data } of await Promise.all([2, 0, 1].map((row) => step.image(row)))) looked.push([...data]);
+  const { images } = await run;
+  const plain = await model.generateImage("cup", options);
+  expect(images.map(({ data }) => [...data])).toEqual(plain.images.map(({ data }) => [...data]));
+  expect(looked.slice(-3)).toEqual([2, 0, 1].map((row) => [...images[row].data]));
+});
+
 test("smooth mode mixes codes", async () => {
   const [plain, smooth, again] = [
     await model.generateImage("cup", { seed: 3 }),

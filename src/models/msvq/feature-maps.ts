@@ -30,6 +30,7 @@ export function featureMaps(programs: MsvqPrograms, rows: number, blend?: Blend)
   const fHats: Floats[] = [f32([rows, zChannels, side, side])];
   const inputs: (Floats | undefined)[] = [undefined];
   const replaced = new Map<number, Float32Array>();
+  let reaching: Promise<void> = Promise.resolve();
 
   async function advance(canvas: Canvas): Promise<void> {
     const scale = fHats.length - 1;
@@ -53,7 +54,12 @@ export function featureMaps(programs: MsvqPrograms, rows: number, blend?: Blend)
         expected: `${rows} rows of ${offsets[sides.length]} tokens`,
         got: `${canvas.rows} rows of ${canvas.slots}`,
       });
-    while (fHats.length <= scales) await advance(canvas);
+    // Whoever asks meanwhile waits: each scale is added once.
+    const work = async () => {
+      while (fHats.length <= scales) await advance(canvas);
+    };
+    reaching = reaching.then(work, work);
+    await reaching;
   }
 
   return {
