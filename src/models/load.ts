@@ -80,6 +80,10 @@ export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options:
   };
 }
 
+/** What the folder of a model says of it; no weights are read. Errors: NOT_FOUND, BAD_FILE. */
+export const readModelConfig = async (source: ModelSource = DEFAULT_MODEL): Promise<ModelConfig> =>
+  locateModel(source).config;
+
 async function loadConverted(
   { config, magvit, textFolder, packed }: LocatedModel,
   options: LoadOptions,

@@ -5,7 +5,7 @@ import { fetchBytes, fetchWeights } from "../files/index.web.ts";
 import { createHost } from "../runtime/index.ts";
 import type { Device, LoadOptions, ModelSource, Networks } from "./load.ts";
 import { magvitPrograms } from "./magvit/index.ts";
-import { modelConfigOf } from "./model-config.ts";
+import { type ModelConfig, modelConfigOf } from "./model-config.ts";
 import { DEFAULT_MODEL, modelFiles } from "./registry.web.ts";
 import { showoPrograms } from "./showo/index.ts";
 import { magvitBuffers, magvitParameters, readStateDict, showoParameters } from "./weights.ts";
@@ -15,16 +15,13 @@ export type { Device, LoadOptions, ModelSource, Networks } from "./load.ts";
 /** Errors: NOT_FOUND, BAD_FILE, BAD_WEIGHTS, ABORTED. */
 export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options: LoadOptions = {}): Promise<Networks> {
   const { threads, host: kind = "worker", signal, onProgress } = options;
-  if (typeof source !== "string")
-    return fail("a page loads models by name or by the address of their folder", { got: JSON.stringify(source) });
+  const files = filesOf(source);
   const device = await deviceFor(options.device);
-  const files = modelFiles(source);
-  const [json] = await Promise.all([
-    fetchBytes(files["config.json"], { signal }),
+  const [config] = await Promise.all([
+    readModelConfig(source, signal),
     fetchWeights(files["showo.safetensors"], { signal, onProgress }),
     fetchWeights(files["magvit.safetensors"], { signal, onProgress }),
   ]);
-  const config = modelConfigOf(parsed(json, files["config.json"]), files["config.json"]);
   const transformer = await readStateDict(files["showo.safetensors"], showoParameters(config.showo), { signal });
   const buffers = magvitBuffers(config.magvit);
   const tokenizer = await readStateDict(files["magvit.safetensors"], magvitParameters(config.magvit), {
@@ -41,6 +38,17 @@ export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options:
     dispose: () => host.dispose(),
   };
 }
+
+/** What a model's config.json says; no weights are fetched. Errors: NOT_FOUND, BAD_FILE, ABORTED. */
+export async function readModelConfig(source: ModelSource = DEFAULT_MODEL, signal?: AbortSignal): Promise<ModelConfig> {
+  const where = filesOf(source)["config.json"];
+  return modelConfigOf(parsed(await fetchBytes(where, { signal }), where), where);
+}
+
+const filesOf = (source: ModelSource) =>
+  typeof source === "string"
+    ? modelFiles(source)
+    : fail("a page loads models by name or by the address of their folder", { got: JSON.stringify(source) });
 
 function parsed(bytes: Uint8Array, where: string): unknown {
   try {

@@ -2,18 +2,19 @@
 /** The model of the package in a page: the tokens that Node draws, and no need of a network. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { loadModel, type Model } from "../../src/index.ts";
+import { loadLabelModel, loadModel, type Model } from "../../src/index.ts";
 import { buildPage, CHROMIUM, launch, NO_CHROMIUM, plainServer } from "./harness.ts";
 
 const LONG = 300_000;
 const PROMPT = "a photo of four cars";
+const CLASS = "cake";
 const SEEDS = [1, 2, 3];
 const GUIDED = { steps: 3, guidance: 1 };
 // With guidance one token of the third seed is a tie that rounding decides on software WebGPU (docs/LOG.md).
 const UNGUIDED = { steps: 3, guidance: 0 };
 
 let server: Awaited<ReturnType<typeof plainServer>>;
-let expected: { guided: number[][]; unguided: number[][] };
+let expected: { guided: number[][]; unguided: number[][]; classes: number[][] };
 
 beforeAll(async () => {
   if (!CHROMIUM) return;
@@ -24,14 +25,17 @@ beforeAll(async () => {
     const drawn = await Promise.all(SEEDS.map((seed) => model.generateImage(PROMPT, { ...settings, seed })));
     return drawn.map(({ images }) => [...images[0].tokens]);
   };
-  expected = { guided: await draw(GUIDED), unguided: await draw(UNGUIDED) };
-  await model.dispose();
+  const labels = await loadLabelModel("code-mini", { host: "inline" });
+  const drawn = await Promise.all(SEEDS.map((seed) => labels.generateImage(CLASS, { seed })));
+  const classes = drawn.map(({ images }) => [...images[0].tokens]);
+  expected = { guided: await draw(GUIDED), unguided: await draw(UNGUIDED), classes };
+  await Promise.all([model.dispose(), labels.dispose()]);
 }, LONG);
 afterAll(async () => void (await server?.close()));
 beforeEach(({ skip }) => skip(!CHROMIUM, NO_CHROMIUM));
 
 /** The studio keeps its model in the console of the page. */
-type Console = typeof globalThis & { fewstep: { model: Model } };
+type Console = typeof globalThis & { fewstep: { model: Model; loadLabelModel: typeof loadLabelModel } };
 const loaded = (page: Page) => page.waitForFunction(() => "fewstep" in globalThis, undefined, { timeout: LONG });
 
 const tokensIn = (page: Page, settings: typeof GUIDED) =>
@@ -76,6 +80,25 @@ test("the same seeds give the same tokens as in Node, with threads and without a
     await page.getByRole("button", { name: "Draw", exact: true }).click();
     await page.getByText("steps a second").waitFor({ timeout: LONG });
     expect(await page.getByRole("button", { name: "Download the PNG" }).count()).toBe(1);
+  });
+});
+
+test("drafter and refiner draw the tokens of Node", { timeout: LONG }, async () => {
+  await inPage(await launch(), "?device=cpu&threads=1", async (page) => {
+    const tokens = await page.evaluate(
+      async ([label, seeds]) => {
+        const model = await (globalThis as Console).fewstep.loadLabelModel("code-mini");
+        const tokens: number[][] = [];
+        for (const seed of seeds) {
+          const { images } = await model.generateImage(label, { seed });
+          tokens.push([...images[0].tokens]);
+        }
+        await model.dispose();
+        return tokens;
+      },
+      [CLASS, SEEDS] as const,
+    );
+    expect(tokens).toEqual(expected.classes);
   });
 });
 

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { encodePicture, picture, readPngText } from "../../src/image/index.ts";
+import { encodePicture, enlarge, picture, readPicture, readPngText } from "../../src/image/index.ts";
+import { loadLabelModel } from "../../src/index.ts";
 import { type Studio, startStudio } from "../../src/studio/index.ts";
 import { saveTinyLabelModel } from "../tiny-label-model.ts";
 import { saveTinyModel } from "../tiny-model.ts";
@@ -243,6 +244,41 @@ test("a drawing stops when it is told to", { timeout: LONG }, async () => {
   await page.keyboard.press("Escape");
   await page.getByText("Cancelled").first().waitFor();
   expect(await page.getByRole("button", { name: "Stop" }).count()).toBe(0);
+  expect(faults).toEqual([]);
+});
+
+test("the models of the package in a page, each loaded when it is asked for", { timeout: LONG }, async () => {
+  const { page, faults } = await open("desktop", `${server.url}?threads=1#compare`);
+  await page.getByText("turbo-mini, show-o-mini, code-mini on").waitFor();
+  const fetched: string[] = [];
+  page.on("request", (request) => fetched.push(request.url()));
+  const [a, b] = ["A", "B"].map((name) => page.getByRole("region", { name }));
+  expect(await a.getByLabel("Model").inputValue()).toBe("turbo-mini");
+  expect(await b.getByLabel("Model").inputValue()).toBe("show-o-mini");
+  await b.getByLabel("Model").selectOption("code-mini");
+  await page.getByLabel("Prompt of both").fill("a photo of a car");
+  await a.getByLabel("Steps", { exact: true }).fill("2");
+  expect(fetched.filter((url) => url.endsWith(".safetensors"))).toEqual([]);
+  await press(page, "Draw both");
+  await b.getByText("steps a second").waitFor();
+  const names = fetched.flatMap((url) => /([a-z]+)[\w-]*\.safetensors/.exec(url)?.[1] ?? []);
+  expect(names.sort()).toEqual(["drafter", "msvq", "refiner"]);
+  await page.getByText("Loading the model").waitFor({ state: "hidden" });
+  // What is shown of the last step is what came of it.
+  const shown = await b
+    .locator("canvas")
+    .evaluateAll((all) => all.map((one) => (one as HTMLCanvasElement).toDataURL()));
+  expect(new Set(shown).size).toBe(4);
+  const downloading = page.waitForEvent("download");
+  await b.getByRole("button", { name: "Download the PNG" }).first().click();
+  const file = readFileSync(await (await downloading).path());
+  const drawn = await readPicture(file);
+  const { seed } = JSON.parse(readPngText(file).fewstep);
+  const node = await loadLabelModel("code-mini", { host: "inline" });
+  const { images } = await node.generateImage("car", { seed });
+  await node.dispose();
+  const { data } = enlarge(images[0], drawn.width, drawn.height);
+  expect(data.every((value, i) => Math.abs(value - drawn.data[i]) < 2)).toBe(true);
   expect(faults).toEqual([]);
 });
 

@@ -7,74 +7,17 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { z } from "zod";
 import { fail } from "../../base/index.ts";
 import { readWeights, writeAtomic, writeJson, writeSafetensors } from "../../files/index.ts";
 import { createHost, type HostKind } from "../../runtime/index.ts";
-import { MSVQ_PRESETS, type MsvqConfig, type MsvqPrograms, msvqPrograms } from "../msvq/index.ts";
+import { MSVQ_PRESETS, type MsvqPrograms, msvqPrograms } from "../msvq/index.ts";
 import { MSVQ_IGNORED, msvqParameters } from "../msvq/weights.ts";
-import { checkFinite, checkNames, readStateDict, type Shapes, type StateDict } from "../weights.ts";
+import { checkFinite, checkNames, type Loading, readStateDict, type Shapes, type StateDict } from "../weights.ts";
 import { type VarConfig, varConfig } from "./config.ts";
+import { checkSizes, type LabelConfig, labelConfigOf } from "./label-config.ts";
 import { packedVarFile, packedVarPrograms } from "./packed.ts";
 import { type VarPrograms, varPrograms } from "./programs.ts";
 import { varBuffers, varParameters } from "./weights.ts";
-
-const size = z.int().min(1).max(1e6);
-const sides = z.array(size.max(256)).min(1).max(32);
-const half = z.strictObject({
-  ch: size,
-  chMult: z.array(size).min(1).max(10),
-  numResBlocks: z.array(z.int().min(0).max(100)),
-  groups: z.int().min(0),
-  attention: z.boolean(),
-});
-const msvq: z.ZodType<MsvqConfig> = z.strictObject({
-  model: z.literal("msvq"),
-  encoder: half,
-  decoder: half,
-  normEps: z.number().positive(),
-  zChannels: size,
-  codebookSize: size,
-  sides,
-  phi: z.strictObject({ count: size.max(64), ratio: z.number().min(0).max(1) }),
-});
-const network: z.ZodType<VarConfig> = z.strictObject({
-  model: z.literal("var"),
-  width: size,
-  depth: size.max(1000),
-  heads: size,
-  mlpSize: size,
-  normEps: z.number().positive(),
-  classes: size,
-  qkNorm: z.boolean(),
-  sharedNorm: z.boolean(),
-  sides,
-  codebookSize: size,
-  zChannels: size,
-});
-/** In the folder, or in one beside it. */
-const file = z
-  .string()
-  .regex(/^(\.\.\/[\w-]+\/)?[\w-][\w.-]*\.(safetensors|pth|onnx)$/, "not a weights file in or beside this folder");
-
-const settings = z.strictObject({
-  /** Name of the model. */
-  model: z.string().min(1),
-  tokenizer: z.strictObject({ file, config: msvq }),
-  /** "drafter" draws alone or first; "refiner", if there is one, goes on. Others belong to pairs. */
-  networks: z.record(z.string(), z.strictObject({ file, config: network })),
-  /** Networks trained to share the work after so many drafted scales. */
-  pairs: z.record(z.string(), z.strictObject({ drafter: z.string(), refiner: z.string() })).default({}),
-  classes: z.array(z.string().min(1)).optional(),
-  defaults: z.strictObject({
-    guidance: z.number().min(0),
-    topK: z.int().min(0).default(0),
-    topP: z.number().min(0).max(1).default(0),
-    /** Scales that the drafter decides; absent: all. */
-    draftScales: z.int().min(0).optional(),
-  }),
-});
-export type LabelConfig = z.output<typeof settings>;
 
 export interface LabelNetworks {
   readonly config: LabelConfig;
@@ -91,6 +34,8 @@ export interface LabelLoadOptions {
   /** One copy of the weights for all programs, in this thread; default for published files, which have gigabytes. */
   shared?: boolean;
   signal?: AbortSignal;
+  /** Of files as they are read (Node: tensors) or fetched (in a page: bytes). */
+  onProgress?: (progress: Loading) => void;
 }
 
 /** Published files: the tokenizer, a transformer, and a smaller one to refine with. */
@@ -119,14 +64,18 @@ export async function loadLabelNetworks(
 ): Promise<LabelNetworks> {
   const { config, pathOf, where } = locateLabelModel(source);
   const converted = Object.values(config.networks).some(({ file }) => isPacked(file));
-  const { threads, shared = typeof source !== "string", signal } = options;
+  const { threads, shared = typeof source !== "string", signal, onProgress } = options;
   // Caches of gigabytes are not carried to a thread and back.
   const kind = shared ? "inline" : (options.host ?? (converted ? "inline" : "worker"));
   const host = createHost({ host: kind, threads, spinning: false });
   try {
     const { tokenizer } = config;
     const path = pathOf(tokenizer.file);
-    const state = await readStateDict(path, msvqParameters(tokenizer.config), { ignored: MSVQ_IGNORED, signal });
+    const state = await readStateDict(path, msvqParameters(tokenizer.config), {
+      ignored: MSVQ_IGNORED,
+      signal,
+      onProgress,
+    });
     const networks = new Map<string, Promise<VarPrograms>>();
     const open = async (name: string): Promise<VarPrograms> => {
       const known =
@@ -135,7 +84,7 @@ export async function loadLabelNetworks(
       const path = pathOf(known.file);
       if (isPacked(path)) return packedVarPrograms(known.config, (part) => host.compile(packedVarFile(path, part)));
       const buffers = varBuffers(known.config);
-      const weights = await readStateDict(path, varParameters(known.config), { buffers, signal });
+      const weights = await readStateDict(path, varParameters(known.config), { buffers, signal, onProgress });
       return varPrograms(known.config, (tensor) => weights.get(tensor), { host, shared });
     };
     return {
@@ -154,6 +103,10 @@ export async function loadLabelNetworks(
   }
 }
 
+/** Settings of a model; no weights are read, but the headers of published ones. Errors: NOT_FOUND, BAD_FILE. */
+export const readLabelConfig = async (source: string | PublishedFiles): Promise<LabelConfig> =>
+  locateLabelModel(source).config;
+
 /** Settings of a model and the paths of its files, nothing read yet. Errors: NOT_FOUND, BAD_FILE. */
 export function locateLabelModel(source: string | PublishedFiles): {
   config: LabelConfig;
@@ -161,9 +114,7 @@ export function locateLabelModel(source: string | PublishedFiles): {
   where: string;
 } {
   const located = typeof source === "string" ? openFolder(source) : openFiles(source);
-  const where = typeof source === "string" ? source : source.drafter;
-  checkSizes(located.config, where);
-  return { ...located, where };
+  return { ...located, where: typeof source === "string" ? source : source.drafter };
 }
 
 const isPacked = (file: string): boolean => file.endsWith(".onnx");
@@ -182,18 +133,7 @@ function openFolder(nameOrFolder: string): { config: LabelConfig; pathOf(file: s
   } catch (cause) {
     fail("the settings of the model are not JSON", { where, code: "BAD_FILE", got: (cause as Error).message, cause });
   }
-  return { config: settingsOf(json, where), pathOf: (name) => join(folder, name) };
-}
-
-function settingsOf(json: unknown, where: string): LabelConfig {
-  const parsed = settings.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0];
-  return fail("these are not the settings of a next-scale model", {
-    where: [where, ...path].join(", "),
-    code: "BAD_FILE",
-    got: message,
-  });
+  return { config: labelConfigOf(json, where), pathOf: (name) => join(folder, name) };
 }
 
 /** Published transformers tell their depth by their blocks and their pictures by their modulations. */
@@ -220,33 +160,8 @@ function openFiles({ vae, drafter, refiner }: PublishedFiles): { config: LabelCo
     pairs: {},
     defaults,
   };
+  checkSizes(config, drafter);
   return { config, pathOf: (path) => path };
-}
-
-/** Tokenizer, drafter and refiner must speak of the same scales, codes and classes. */
-function checkSizes({ tokenizer, networks, pairs, classes, defaults }: LabelConfig, where: string): void {
-  const holds = (rule: boolean, expected: string, got: string): void => {
-    if (!rule) fail("the networks of this model do not fit each other", { where, code: "BAD_FILE", expected, got });
-  };
-  const { sides, codebookSize, zChannels, encoder, decoder } = tokenizer.config;
-  for (const { chMult, numResBlocks } of [encoder, decoder])
-    holds(chMult.length === numResBlocks.length, `${chMult.length} numResBlocks`, `${numResBlocks.length}`);
-  holds(networks.drafter !== undefined, "a network named drafter", Object.keys(networks).join(", "));
-  const count = classes?.length ?? networks.drafter.config.classes;
-  for (const [name, { config }] of Object.entries(networks)) {
-    holds(config.sides.join() === sides.join(), `scales of ${sides} (the tokenizer's)`, `${config.sides} of ${name}`);
-    holds(config.codebookSize === codebookSize, `${codebookSize} codes`, `${config.codebookSize} of ${name}`);
-    holds(config.zChannels === zChannels, `codes of ${zChannels} numbers`, `${config.zChannels} of ${name}`);
-    holds(config.classes === count, `${count} classes`, `${config.classes} of ${name}`);
-    holds(config.width % config.heads === 0, "a width that the heads share evenly", `${config.width} of ${name}`);
-  }
-  for (const [scales, pair] of Object.entries(pairs)) {
-    const n = Number(scales);
-    holds(Number.isInteger(n) && n >= 1 && n < sides.length, `pairs for 1 to ${sides.length - 1} scales`, scales);
-    for (const name of [pair.drafter, pair.refiner]) holds(networks[name] !== undefined, "networks of the model", name);
-  }
-  const { draftScales = sides.length } = defaults;
-  holds(draftScales <= sides.length, `at most ${sides.length} drafted scales`, `${draftScales}`);
 }
 
 export interface LabelParts {
@@ -259,8 +174,7 @@ export interface LabelParts {
 
 /** Writes a model's folder, settings last. Networks that lie elsewhere are not written. Errors: what loading refuses. */
 export async function saveLabelModel(folder: string, parts: LabelParts): Promise<void> {
-  const config = settingsOf(parts.config, "settings");
-  checkSizes(config, "settings");
+  const config = labelConfigOf(parts.config, "settings");
   await mkdir(folder, { recursive: true });
   const write = async (name: string, state: StateDict, shapes: Shapes): Promise<void> => {
     if (name.includes("/")) return;

@@ -4,7 +4,6 @@ export * from "./edit.ts";
 export {
   embeddedLabelModels,
   LABEL_SETTINGS,
-  type LabelConfig,
   type LabelLoadOptions,
   type LabelNetworks,
   type LabelParts,
@@ -12,9 +11,11 @@ export {
   loadLabelNetworks,
   locateLabelModel,
   type PublishedFiles,
+  readLabelConfig,
   saveLabelModel,
 } from "./folder.ts";
 export * from "./graph.ts";
+export type { LabelConfig } from "./label-config.ts";
 export * from "./packed.ts";
 export * from "./predictor.ts";
 export * from "./programs.ts";

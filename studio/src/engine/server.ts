@@ -44,6 +44,7 @@ export async function serverEngine(): Promise<Engine> {
     place: "server",
     device: location.host,
     models,
+    files: () => [],
     async draw(request, onStep, signal) {
       const pictures = new Map<string, ImageBitmap>();
       const waiting: Step[] = [];

@@ -118,6 +118,8 @@ export interface Engine {
   /** What computes, for a person. */
   readonly device: string;
   readonly models: readonly ModelInfo[];
+  /** Addresses of the weights that it has fetched. */
+  files(): readonly string[];
   draw(request: DrawRequest, onStep: (step: Step) => void, signal: AbortSignal): Promise<DrawOutcome>;
   describe(request: DescribeRequest, onPass: (pass: Pass) => void, signal: AbortSignal): Promise<TextOutcome>;
   close(): Promise<void>;

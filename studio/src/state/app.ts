@@ -120,7 +120,7 @@ export async function runIn(place: Place): Promise<void> {
     const ready = await make();
     if (mine !== turn) return void ready.close();
     engine.set({ ready, loading: undefined });
-    if (place === "browser") void keepFiles(ready.device);
+    if (place === "browser") void keepFiles(ready);
     say(`The model is ready in the ${place}.`);
   } catch (error) {
     if (mine === turn)
@@ -151,8 +151,11 @@ export function useModels(task: Task): Models {
   return { models, how, model: models.find(({ id }) => id === how.model), change };
 }
 
-/** Asks the worker of the page to keep its files; those of the other device stay away. */
-async function keepFiles(device: string): Promise<void> {
+/**
+ * Asks the worker of the page to keep its files. Those of the other device stay away, and weights that nobody has asked
+ * for; it keeps what is fetched later by itself.
+ */
+async function keepFiles({ device, files: weights }: Engine): Promise<void> {
   const { serviceWorker } = navigator;
   if (!serviceWorker?.controller) return;
   const page = location.href.replace(/[?#].*/, "");
@@ -162,8 +165,9 @@ async function keepFiles(device: string): Promise<void> {
   );
   const other = device === "WebGPU" ? /ort\.wasm|threaded-/ : /ort\.webgpu|asyncify/;
   serviceWorker.addEventListener("message", () => engine.set({ kept: true }), { once: true });
-  const needed = ["./", "icon.svg", "files.json", "manifest.webmanifest", ...files.filter((name) => !other.test(name))];
-  serviceWorker.controller.postMessage(needed.map((name) => new URL(name, page).href));
+  const needed = files.filter((name) => !other.test(name) && !name.endsWith(".safetensors"));
+  const names = ["./", "icon.svg", "files.json", "manifest.webmanifest", ...needed, ...weights()];
+  serviceWorker.controller.postMessage(names.map((name) => new URL(name, page).href));
 }
 
 export function choosePlace(place: Place): void {
