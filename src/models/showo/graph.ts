@@ -3,7 +3,7 @@
  * (Show-o spec section 2). One definition serves training, full forwards and cached inference.
  */
 import { f32, type NdArray } from "../../base/index.ts";
-import { add, cos, gelu, matmul, mul, reshape, sin, type Tensor } from "../../graph/index.ts";
+import { add, cos, gather, gelu, matmul, mul, reshape, sin, type Tensor } from "../../graph/index.ts";
 import { layerNorm, linearRows } from "../../nn/index.ts";
 import type { ShowoConfig } from "./config.ts";
 import { type Kernels, type KeyValue, plainKernels } from "./kernels.ts";
@@ -18,14 +18,16 @@ export interface BodyInputs {
   bias: Tensor;
   /** Cached keys and values, one per layer. */
   past?: readonly KeyValue[];
+  /** int64 [R], of a batch of 1: the only rows whose hidden states are asked for. The last layer computes no others. */
+  rows?: Tensor;
   /** Default: those that can be differentiated. */
   kernels?: Kernels;
 }
 
-/** Runs all layers: hidden states [B, M, D] after the final norm, and the keys and values of the M new tokens. */
+/** Runs all layers: hidden states [B, M, D] (or [1, R, D]) after the final norm, keys and values of the M new tokens. */
 export function showoBody(
   config: ShowoConfig,
-  { ids, positions, bias, past, kernels = plainKernels }: BodyInputs,
+  { ids, positions, bias, past, rows, kernels = plainKernels }: BodyInputs,
 ): { hidden: Tensor; present: KeyValue[] } {
   const graph = ids.graph;
   const present: KeyValue[] = [];
@@ -34,7 +36,8 @@ export function showoBody(
     const rotations = rotary(config, positions);
     for (let l = 0; l < config.layers; l++)
       graph.scope(`layers.${l}`, () => {
-        const { out, kv } = showoLayer(config, x, { rotations, bias, past: past?.[l], kernels });
+        const wanted = l === config.layers - 1 ? rows : undefined;
+        const { out, kv } = showoLayer(config, x, { rotations, bias, past: past?.[l], rows: wanted, kernels });
         x = out;
         present.push(kv);
       });
@@ -47,17 +50,24 @@ export interface LayerInputs {
   rotations: Rotations;
   bias: Tensor;
   past?: KeyValue;
+  rows?: Tensor;
   kernels: Kernels;
 }
 
-/** One layer of x [B, M, D], in a scope of its own. */
+/** One layer of x [B, M, D], in a scope of its own; of `rows` alone if they are given. */
 export function showoLayer(config: ShowoConfig, x: Tensor, inputs: LayerInputs): { out: Tensor; kv: KeyValue } {
   const { graph } = x;
   const h = graph.scope("input_layernorm", () => layerNorm(x, config.normEps));
-  const { out, kv } = graph.scope("self_attn", () => attention(config, h, inputs));
-  const mlp = graph.scope("mlp", () => feedForward(config, h, inputs.kernels));
-  return { out: add(x, add(out, mlp)), kv };
+  const { rows } = inputs;
+  const [asking, kept] = rows ? [rowsOf(h, rows), rowsOf(x, rows)] : [h, x];
+  const { out, kv } = graph.scope("self_attn", () => attention(config, asking, h, inputs));
+  const mlp = graph.scope("mlp", () => feedForward(config, asking, inputs.kernels));
+  return { out: add(kept, add(out, mlp)), kv };
 }
+
+/** x [1, M, D] -> [1, R, D]. */
+const rowsOf = (x: Tensor, rows: Tensor): Tensor =>
+  reshape(gather(reshape(x, x.shape.slice(1)), rows), [1, ...rows.shape, ...x.shape.slice(2)]);
 
 export interface Rotations {
   /** [M, d, d]; row vectors times these are rotated. */
@@ -89,30 +99,34 @@ export function rotary({ hiddenSize, heads, rotaryFraction, ropeTheta }: ShowoCo
   return { k, q: mul(k, width ** -0.5) };
 }
 
+/** What `asking` [B, R, D] finds in h [B, M, D] and in the past. */
 function attention(
   config: ShowoConfig,
+  asking: Tensor,
   h: Tensor,
-  { rotations, bias, past, kernels }: LayerInputs,
+  { rotations, bias, past, rows, kernels }: LayerInputs,
 ): { out: Tensor; kv: KeyValue } {
   const { hiddenSize, heads, normEps } = config;
   const graph = h.graph;
   const width = hiddenSize / heads;
-  const [batch, length] = h.shape;
-  const project = (name: string) =>
+  const project = (name: string, x: Tensor) =>
     reshape(
-      graph.scope(name, () => kernels.linear(h, hiddenSize)),
-      [batch, length, heads, width],
+      graph.scope(name, () => kernels.linear(x, hiddenSize)),
+      [...x.shape.slice(0, 2), heads, width],
     );
-  const normed = (name: "q" | "k") => {
-    const x = project(`${name}_proj`);
+  const normed = (name: "q" | "k", from: Tensor, rotation: Tensor) => {
+    const x = project(`${name}_proj`, from);
     return matmul(
       graph.scope(`${name}_layernorm`, () => layerNorm(x, normEps)),
-      rotations[name],
+      rotation,
     );
   };
-  const q = normed("q");
-  const kv = { k: normed("k"), v: project("v_proj") };
-  const flat = reshape(kernels.attend(q, kv, bias, past), [batch, length, hiddenSize]);
+  const q = normed("q", asking, rows ? gather(rotations.q, rows) : rotations.q);
+  const kv = { k: normed("k", h, rotations.k), v: project("v_proj", h) };
+  const seen = rows
+    ? reshape(rowsOf(reshape(bias, [1, ...bias.shape.slice(2)]), rows), [1, 1, ...rows.shape, bias.shape[3]])
+    : bias;
+  const flat = reshape(kernels.attend(q, kv, seen, past), [...asking.shape.slice(0, 2), hiddenSize]);
   return { out: graph.scope("dense", () => kernels.linear(flat, hiddenSize)), kv };
 }
 

@@ -19,7 +19,7 @@ export interface ShowoPrograms {
   prefix(): Promise<Program>;
   /** Picture rows on cached prefixes: logits [B, N, C]; guided: twice the rows and a scalar `guidance` in, B out. */
   denoise(guided: boolean): Promise<Program>;
-  /** New tokens on a cache: logits [1, M, columns], keys and values of the new tokens. */
+  /** M new tokens on a cache: logits [1, R, columns] of those that `rows` [R] names, keys and values of all. */
   text(columns: "text" | "all"): Promise<Program>;
   /** Everything, for comparison and training-like use: ids [B, L], bias [B, 1, L, L] -> logits [B, L, V]. */
   full(): Promise<Program>;
@@ -96,7 +96,8 @@ function buildText(config: ShowoConfig, g: Graph, columns: "text" | "all"): void
   const ids = g.input("ids", "int64", [1, "M"]);
   const positions = g.input("positions", "float32", ["M"]);
   const bias = g.input("bias", "float32", [1, 1, "M", "P+M"]);
-  const { hidden, present } = showoBody(config, { ids, positions, bias, past: pastInputs(config, g, 1) });
+  const rows = g.input("rows", "int64", ["R"]);
+  const { hidden, present } = showoBody(config, { ids, positions, bias, past: pastInputs(config, g, 1), rows });
   g.output("logits", showoHead(config, hidden, columns));
   presentOutputs(g, present);
 }

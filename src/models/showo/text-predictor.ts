@@ -35,12 +35,19 @@ export async function textPredictor(
   const program = await programs.text(columns);
   const cache = new TokenCache(config.layers, prompt.length + slots, config.hiddenSize);
 
-  /** Runs `ids` behind the cached tokens; `bias` [M, cached + M]. Leaves their keys and values in the result. */
-  const run = (ids: readonly number[], bias: NdArray<"float32">) => {
+  /**
+   * Runs `ids` behind the cached tokens; `bias` [M, cached + M]. Their keys and values are in the result, logits of those
+   * from `skip` on.
+   */
+  const run = (ids: readonly number[], skip: number, bias: NdArray<"float32">) => {
     const past = { heads: config.heads, width: config.hiddenSize / config.heads };
     return program.run({
       ids: i64([1, ids.length], ids),
       positions: positionsFrom(cache.length, ids.length),
+      rows: i64(
+        [ids.length - skip],
+        Array.from({ length: ids.length - skip }, (_, i) => skip + i),
+      ),
       bias,
       ...cache.feeds(past.heads, past.width),
     });
@@ -77,11 +84,10 @@ export async function textPredictor(
       fed = Array.from({ length: last - first + 1 }, (_, i) => idAt(canvas, first + i));
       evaluated += fed.length - Math.max(0, prompt.length - 1 - first);
       const bias = first ? causalBias(fed.length, first) : additiveMask(understandingMask([fed], vocabularyOf(config)));
-      fresh = await run(fed, bias);
-      const logits = fresh.logits.data as Float32Array;
       const skip = prompt.length + span.start - 1 - first;
       if (skip < 0) internal("a slot was cached before it was settled");
-      return logits.subarray(skip * (end - start));
+      fresh = await run(fed, skip, bias);
+      return fresh.logits.data as Float32Array;
     },
     settle(end: number) {
       settledSlots = end;
