@@ -10,11 +10,11 @@ import {
   chooseDTypes,
   type DTypeChoice,
   home,
-  locateModel,
   measurePlan,
   modelFolder,
   type Plan,
   packedDTypes,
+  readModelConfig,
   WINDOWS,
 } from "../models/index.ts";
 import { type DeviceReport, ortVersion, probeDevices } from "../runtime/index.ts";
@@ -92,7 +92,7 @@ async function measure(name: string, { dtype, threads }: Options, io: Io): Promi
     fail("only a converted model is measured", { where: folder, hint: "Convert it: fewstep convert." });
   const bar = progressBar(io, "measuring");
   try {
-    const dtypes = chooseDTypes(folder, locateModel(folder).config, dtype);
+    const dtypes = chooseDTypes(folder, await readModelConfig(folder), dtype);
     const onProgress = (done: number, total: number) => bar.show(done, total);
     return await measurePlan(folder, dtypes, { threads, host: io.host, signal: io.signal, onProgress });
   } finally {

@@ -2,7 +2,7 @@
 import { f32, throwIfAborted } from "../base/index.ts";
 import { createHost, type HostKind } from "../runtime/index.ts";
 import type { Costs } from "./costs.ts";
-import { locateModel } from "./load.ts";
+import { readModelConfig } from "./load.ts";
 import { openPacked } from "./packed-model.ts";
 import { type Plan, writePlan } from "./plan.ts";
 import type { CacheUser, PackedDType } from "./showo/index.ts";
@@ -26,7 +26,7 @@ export interface MeasureOptions {
 
 /** Shortest milliseconds of a pass of each window with these weights. */
 async function costsOf(folder: string, dtype: PackedDType, options: MeasureOptions, tick: () => void): Promise<Costs> {
-  const { config } = locateModel(folder);
+  const config = await readModelConfig(folder);
   const host = createHost({ host: options.host, threads: options.threads, spinning: false });
   try {
     const packed = openPacked(folder, config, [dtype], host);
