@@ -2,7 +2,7 @@
 import { best, geneval, json, models, SCORES, scores, section, table } from "./tables.mjs";
 
 const { codebookSize } = json(`${models.turbo}/config.json`).showo;
-const ks = [undefined, ...[200, 50, 10].map((k) => Math.max(2, Math.round((k * codebookSize) / 8192)))];
+const ks = [codebookSize, ...[200, 50, 10].map((k) => Math.max(2, Math.round((k * codebookSize) / 8192))), 1];
 const kinds = [
   ["Turbo", models.turbo, 0],
   [`Show-o, guidance ${best}`, models.teacher, best],
@@ -11,7 +11,12 @@ const rows = [];
 for (const [name, model, guidance] of kinds)
   for (const steps of [4, 2])
     for (const topK of ks)
-      rows.push([name, steps, topK ?? "all", ...scores(await geneval(model, { steps, guidance, topK }))]);
+      rows.push([
+        name,
+        steps,
+        topK === codebookSize ? "all" : topK,
+        ...scores(await geneval(model, { steps, guidance, topK })),
+      ]);
 const paper = [
   ["Turbo", 4, ".621 / .306", ".706 / .309 (k = 200)"],
   ["Turbo", 2, ".027 / .291", ".529 / .306 (k = 10)"],

@@ -92,9 +92,11 @@ async function judges(model) {
   return { ...common, ceilings: await ceilingsOf(model, common) };
 }
 
+/** Of the noise in the order of decisions, by default. */
+const temperatureOf = (folder) => json(`${folder}/config.json`).defaults.temperature;
+
 /** GenEval's average and tasks of a model; `draft` says which other model draws the first steps. Measured once and kept. */
-export async function geneval(folder, { steps, guidance, topK, draft }) {
-  const { temperature } = json(`${folder}/config.json`).defaults;
+export async function geneval(folder, { steps, guidance, topK, draft, temperature = temperatureOf(folder) }) {
   const about = [
     hashOf(folder),
     temperature,
