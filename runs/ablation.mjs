@@ -1,9 +1,16 @@
 // Students of the first stage that differ in one thing, each trained, then measured at 4 steps. Used by table-*.mjs.
 
+import { readFileSync } from "node:fs";
 import { captions, geneval, models, SCORES, say, scores, share } from "./tables.mjs";
 import { distil, publish, shareTrajectories, turboConfig } from "./turbo-settings.mjs";
 
-export const COLUMNS = [...SCORES, "tokens a pass", "facts"];
+export const COLUMNS = [...SCORES, "tokens a pass", "facts", "variety"];
+
+/** How varied a student's pictures were in the last steps, as a share of its labels. */
+function varietyOf(run) {
+  const last = JSON.parse(readFileSync(`${run}/metrics.jsonl`, "utf8").trim().split("\n").at(-1));
+  return last.imageDiversity;
+}
 
 /** Rows of a table: `variants` are [name, settings over those of the run, columns of the paper]. */
 export async function ablate(variants, { run = process.env.OUT ?? "out/turbo" } = {}) {
@@ -25,7 +32,8 @@ export async function ablate(variants, { run = process.env.OUT ?? "out/turbo" } 
     }
     const read = captions(`${out}/model`, "jacobi");
     const drawn = scores(await geneval(`${out}/model`, { steps: 4, guidance: 0 }));
-    rows.push([name, ...drawn, read.tokensPerPass.toFixed(2), share(read.facts), ...paper]);
+    const variety = varietyOf(`${out}/stage-1/run`).toFixed(2);
+    rows.push([name, ...drawn, read.tokensPerPass.toFixed(2), share(read.facts), variety, ...paper]);
   }
   return rows;
 }
