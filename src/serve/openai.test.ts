@@ -96,7 +96,7 @@ test("streaming shows real steps: distinct pictures that converge to the last", 
 });
 
 test("edit: a mask in either convention draws one part anew and keeps the other", async () => {
-  const image = await drawn("a photo of a dog left of a cat", 1);
+  const image = await drawn("a photo of a dog", 1);
   const half = (left: number, right: number) =>
     picture(
       64,
@@ -113,19 +113,22 @@ test("edit: a mask in either convention draws one part anew and keeps the other"
     .toBuffer();
   const edit = async (mask: Uint8Array, right = "car") => {
     const made = await client.images.edit({
-      ...{ model: MODEL, prompt: `a photo of a dog left of a ${right}`, size: "256x256", seed: 5, steps: 4 },
+      ...{ model: MODEL, prompt: `a photo of a dog left of a ${right}`, size: "256x256", seed: 5, steps: 4, n: 4 },
       image: [await toFile(image, "in.png", { type: "image/png" })],
       mask: await toFile(mask, "mask.png", { type: "image/png" }),
     } as OpenAI.ImageEditParamsNonStreaming);
-    return made.data?.[0].b64_json;
+    return made.data!.map(({ b64_json }) => b64_json);
   };
   const [byWhite, byAlpha] = [await edit(white), await edit(alpha)];
-  expect(byAlpha).toBe(byWhite);
-  // Something else: other pixels where the mask is, about the same where it is not.
-  const [one, other] = [await readPicture(bytesOf(byWhite)), await readPicture(bytesOf(await edit(white, "clock")))];
+  expect(byAlpha).toEqual(byWhite);
+  // Something else: other pixels where the mask is, about the same where it is not. Some seeds draw nothing, not all do.
+  const read = (files: readonly (string | undefined)[]) => Promise.all(files.map((file) => readPicture(bytesOf(file))));
+  const [cars, clocks] = [await read(byWhite), await read(await edit(white, "clock"))];
   const change = (from: number, to: number) => {
     const inside = (i: number) => Math.floor(i / 3) % 256 >= from && Math.floor(i / 3) % 256 < to;
-    const values = [...one.data.keys()].filter(inside).map((i) => Math.abs(one.data[i] - other.data[i]));
+    const values = cars.flatMap(({ data }, k) =>
+      [...data.keys()].filter(inside).map((i) => Math.abs(data[i] - clocks[k].data[i])),
+    );
     return values.reduce((a, b) => a + b) / values.length;
   };
   expect(change(160, 256)).toBeGreaterThan(2 * change(0, 96));
