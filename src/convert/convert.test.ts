@@ -7,7 +7,7 @@ import { saveTinyModel } from "../../test/tiny-model.ts";
 import { f32, Rng } from "../base/index.ts";
 import { readSafetensors, writeSafetensors } from "../files/index.ts";
 import { DEFAULT_MODEL } from "../models/index.ts";
-import { questionIds, textPredictor } from "../models/showo/index.ts";
+import { causalRows, questionIds, textPredictor } from "../models/showo/index.ts";
 import { loadModel, type Model } from "../tasks/index.ts";
 import { convertModel } from "./index.ts";
 
@@ -29,7 +29,7 @@ async function answers(model: Model) {
   await model.dispose();
   return [drawn.images.map(({ tokens }) => [...tokens]), [...plain.images[0].tokens], said.text, one.text];
 }
-const load = (folder: string, dtype?: "fp32" | "q8" | "mixed") =>
+const load = (folder: string, dtype?: "fp32" | "q8" | "q4" | "mixed") =>
   loadModel(folder, { host: "inline", threads: 1, dtype });
 
 test("at fp32 a converted model gives the same answers", async () => {
@@ -87,6 +87,34 @@ test("q8 is near and q4 within its bits; both load, alone and mixed", async () =
   await expect(load(folder, "fp32")).rejects.toThrow(/not converted to fp32.*q8, q4/s);
   const report = JSON.parse(readFileSync(join(folder, "report.json"), "utf8"));
   expect(report.layers).toHaveLength(4);
+});
+
+test("what one dtype writes into the cache another reads", async () => {
+  const folder = out();
+  await convertModel(tiny, folder, { ...settings, dtypes: ["fp32", "q8", "q4"] });
+  const ids = [5, 6, 7, 8, 9, 10, 11, 12];
+  const keysAndValues = async (dtype: "fp32" | "q8" | "q4") => {
+    const model = await load(folder, dtype);
+    const arrays = await model.transformer.packed!.use({ rows: 0 }, ids.length, async (cache) => {
+      await cache.forward(ids, 0, 0, causalRows(ids.length));
+      return cache.read(0, ids.length);
+    });
+    await model.dispose();
+    return arrays;
+  };
+  const exact = await keysAndValues("fp32");
+  for (const [dtype, most] of [
+    ["q8", 0.05],
+    ["q4", 0.3],
+  ] as const) {
+    const rounded = await keysAndValues(dtype);
+    const off = exact.map((array, i) => {
+      const wrong = array.reduce((sum, x, j) => sum + (x - rounded[i][j]) ** 2, 0);
+      return Math.sqrt(wrong / array.reduce((sum, x) => sum + x * x, 0));
+    });
+    expect(Math.max(...off)).toBeLessThan(most);
+    expect(Math.min(...off)).toBeGreaterThan(0);
+  }
 });
 
 test("interleaved requests share one cache and do not disturb each other", async () => {

@@ -26,10 +26,6 @@ export interface Row {
   bias: NdArray<"float32">;
 }
 
-/** What enters a group of linear layers, by channel: the largest magnitudes. */
-export type Peaks = Readonly<Record<"self_attn.q_proj" | "self_attn.dense" | "mlp.fc2", Float32Array>>;
-
-const INPUTS = ["self_attn.q_proj", "self_attn.dense", "mlp.fc2"] as const;
 const AFTER_NORM = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.fc1"];
 const LINEAR = [...AFTER_NORM, "self_attn.dense", "mlp.fc2"];
 
@@ -55,7 +51,8 @@ const positions = ({ x }: Row) =>
 export interface Reference {
   /** Activations after the layer, row by row. */
   out: NdArray<"float32">[];
-  peaks: Peaks;
+  /** What the norm gives, by channel: the largest magnitudes. */
+  peaks: Float32Array;
 }
 
 export interface ReferenceLayer {
@@ -66,18 +63,16 @@ export interface ReferenceLayer {
 /** The float32 layer, compiled once; weights are inputs, so that none is copied. */
 export async function referenceLayer(config: ShowoConfig, threads?: number): Promise<ReferenceLayer> {
   const { graph, taps } = layerGraph(config, plainKernels);
-  for (const name of INPUTS) graph.output(`into ${name}`, taps.get(name)!);
+  graph.output("normed", taps.get(AFTER_NORM[0])!);
   const program = await compile(graph, { threads, spinning: false });
   return {
     async run(weights, rows) {
       const out: NdArray<"float32">[] = [];
-      const peaks = Object.fromEntries(
-        INPUTS.map((name) => [name, new Float32Array(weights.get(`${name}.weight`)!.shape[1])]),
-      ) as unknown as Peaks;
+      const peaks = new Float32Array(config.hiddenSize);
       for (const row of rows) {
         const made = await program.run({ ...Object.fromEntries(weights), ...row, positions: positions(row) });
         out.push(made.out as NdArray<"float32">);
-        for (const name of INPUTS) raise(peaks[name], made[`into ${name}`].data as Float32Array);
+        raise(peaks, made.normed.data as Float32Array);
       }
       return { out, peaks };
     },
@@ -93,33 +88,24 @@ function raise(peaks: Float32Array, values: Float32Array): void {
 }
 
 /**
- * Moves spread from activations to weights, so that both survive 8 bits: channel j of what a norm or the values give is
- * divided by s_j, which the weights that read it take up. The float32 layer computes the same.
- * Xiao et al., "SmoothQuant" (ICML 2023), section 4.
+ * Moves spread from activations to weights, so that both survive 8 bits: channel j of what the norm gives is divided by s_j,
+ * which the weights that read it take up. The float32 layer computes the same. Values keep their scale: one dtype writes
+ * the cache that another reads. Xiao et al., "SmoothQuant" (ICML 2023), section 4.
  */
-export function smooth(weights: LayerWeights, peaks: Peaks): LayerWeights {
+export function smooth(weights: LayerWeights, peaks: Float32Array): LayerWeights {
   const out = new Map([...weights].map(([name, { shape, data }]) => [name, f32(shape, data.slice())]));
-  const balance = (peak: Float32Array, readers: readonly string[]) => {
-    const columns = new Float32Array(peak.length);
-    for (const name of readers) raise(columns, out.get(`${name}.weight`)!.data);
-    const scale = peak.map((p, j) => (p > 0 && columns[j] > 0 ? Math.sqrt(p / columns[j]) : 1));
-    for (const name of readers) {
-      const { data } = out.get(`${name}.weight`)!;
-      for (let i = 0; i < data.length; i++) data[i] *= scale[i % scale.length];
-    }
-    return scale;
-  };
-  const byNorm = balance(peaks["self_attn.q_proj"], AFTER_NORM);
-  for (const part of ["weight", "bias"]) divideRows(out.get(`input_layernorm.${part}`)!.data, byNorm);
-  const byValues = balance(peaks["self_attn.dense"], ["self_attn.dense"]);
-  for (const part of ["weight", "bias"]) divideRows(out.get(`self_attn.v_proj.${part}`)!.data, byValues);
+  const columns = new Float32Array(peaks.length);
+  for (const name of AFTER_NORM) raise(columns, out.get(`${name}.weight`)!.data);
+  const scale = peaks.map((p, j) => (p > 0 && columns[j] > 0 ? Math.sqrt(p / columns[j]) : 1));
+  for (const name of AFTER_NORM) {
+    const { data } = out.get(`${name}.weight`)!;
+    for (let i = 0; i < data.length; i++) data[i] *= scale[i % scale.length];
+  }
+  for (const part of ["weight", "bias"]) {
+    const { data } = out.get(`input_layernorm.${part}`)!;
+    for (let j = 0; j < data.length; j++) data[j] /= scale[j];
+  }
   return out;
-}
-
-/** Row j of [rows, ...] by scale j. */
-function divideRows(data: Float32Array, scale: Float32Array): void {
-  const width = data.length / scale.length;
-  for (let i = 0; i < data.length; i++) data[i] /= scale[Math.floor(i / width)];
 }
 
 export const storageIn = ({ all, but }: StorageChoice, layer: string): Storage => but?.[layer] ?? all;
