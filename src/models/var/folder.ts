@@ -15,6 +15,7 @@ import { MSVQ_IGNORED, msvqParameters } from "../msvq/weights.ts";
 import { checkFinite, checkNames, type Loading, readStateDict, type Shapes, type StateDict } from "../weights.ts";
 import { type VarConfig, varConfig } from "./config.ts";
 import { checkSizes, type LabelConfig, labelConfigOf } from "./label-config.ts";
+import { networksOf } from "./networks.ts";
 import { packedVarFile, packedVarPrograms } from "./packed.ts";
 import { type VarPrograms, varPrograms } from "./programs.ts";
 import { varBuffers, varParameters } from "./weights.ts";
@@ -76,25 +77,17 @@ export async function loadLabelNetworks(
       signal,
       onProgress,
     });
-    const networks = new Map<string, Promise<VarPrograms>>();
-    const open = async (name: string): Promise<VarPrograms> => {
-      const known =
-        config.networks[name] ??
-        fail("the model has no such network", { where, expected: Object.keys(config.networks).join(", "), got: name });
-      const path = pathOf(known.file);
-      if (isPacked(path)) return packedVarPrograms(known.config, (part) => host.compile(packedVarFile(path, part)));
-      const buffers = varBuffers(known.config);
-      const weights = await readStateDict(path, varParameters(known.config), { buffers, signal, onProgress });
-      return varPrograms(known.config, (tensor) => weights.get(tensor), { host, shared });
-    };
+    const network = networksOf(config, where, async ({ file, config }) => {
+      const path = pathOf(file);
+      if (isPacked(path)) return packedVarPrograms(config, (part) => host.compile(packedVarFile(path, part)));
+      const buffers = varBuffers(config);
+      const weights = await readStateDict(path, varParameters(config), { buffers, signal, onProgress });
+      return varPrograms(config, (tensor) => weights.get(tensor), { host, shared });
+    });
     return {
       config,
       tokenizer: msvqPrograms(tokenizer.config, (tensor) => state.get(tensor), { host }),
-      network(name) {
-        const known = networks.get(name) ?? open(name);
-        networks.set(name, known);
-        return known;
-      },
+      network,
       dispose: () => host.dispose(),
     };
   } catch (error) {

@@ -8,7 +8,8 @@ import { MSVQ_IGNORED, msvqParameters } from "../msvq/weights.ts";
 import { readStateDict } from "../weights.ts";
 import type { LabelLoadOptions, LabelNetworks, LabelParts, PublishedFiles } from "./folder.ts";
 import { type LabelConfig, labelConfigOf } from "./label-config.ts";
-import { type VarPrograms, varPrograms } from "./programs.ts";
+import { networksOf } from "./networks.ts";
+import { varPrograms } from "./programs.ts";
 import { varBuffers, varParameters } from "./weights.ts";
 
 export type { LabelLoadOptions, LabelNetworks, LabelParts, PublishedFiles } from "./folder.ts";
@@ -68,26 +69,15 @@ export async function loadLabelNetworks(
   await fetchWeights(pictures, { signal, onProgress });
   const state = await readStateDict(pictures, msvqParameters(tokenizer.config), { ignored: MSVQ_IGNORED, signal });
   const host = createHost({ host: kind, threads });
-  const networks = new Map<string, Promise<VarPrograms>>();
-  const open = async (name: string): Promise<VarPrograms> => {
-    const known =
-      config.networks[name] ??
-      fail("the model has no such network", { expected: Object.keys(config.networks).join(", "), got: name });
-    const url = urlOf(known.file);
-    await fetchWeights(url, { onProgress });
-    const weights = await readStateDict(url, varParameters(known.config), { buffers: varBuffers(known.config) });
-    return varPrograms(known.config, (tensor) => weights.get(tensor), { host });
-  };
   return {
     config,
     tokenizer: msvqPrograms(tokenizer.config, (tensor) => state.get(tensor), { host }),
-    network(name) {
-      const known = networks.get(name) ?? open(name);
-      networks.set(name, known);
-      // A download that failed is tried again the next time.
-      known.catch(() => networks.delete(name));
-      return known;
-    },
+    network: networksOf(config, urlOf(LABEL_SETTINGS), async ({ file, config }) => {
+      const url = urlOf(file);
+      await fetchWeights(url, { onProgress });
+      const weights = await readStateDict(url, varParameters(config), { buffers: varBuffers(config) });
+      return varPrograms(config, (tensor) => weights.get(tensor), { host });
+    }),
     dispose: () => host.dispose(),
   };
 }
