@@ -39,8 +39,12 @@ export async function startProcess(what: "server" | "idle", keys: readonly strin
 
 const answerOf = <T>(child: ChildProcess): Promise<T> =>
   new Promise((resolve, reject) => {
-    child.once("message", (message) => resolve(message as T));
-    child.once("exit", (code) => reject(new Error(`a process of the run ended with ${code}`)));
+    const ended = (code: number | null) => reject(new Error(`a process of the run ended with ${code}`));
+    child.once("exit", ended);
+    child.once("message", (message) => {
+      child.off("exit", ended);
+      resolve(message as T);
+    });
   });
 
 function memoryOf(pid: number | undefined): number {
@@ -65,7 +69,12 @@ function watchLoop() {
       for (const one of [all, window]) one.reset();
       longest = [];
     },
-    told: () => ({ p50: late(all.percentile(50)), p99: late(all.percentile(99)), longest: [...longest] }),
+    // The last window is not over yet.
+    told: () => ({
+      p50: late(all.percentile(50)),
+      p99: late(all.percentile(99)),
+      longest: [...longest, late(window.max)],
+    }),
   };
 }
 
