@@ -4,11 +4,13 @@ import {
   type DrawOptions,
   embeddedModels,
   type GeneratedImage,
+  type ImageStep,
   type LabelModel,
   type LoadOptions,
   loadLabelModel,
   loadModel,
   type Model,
+  type ScaleStep,
 } from "fewstep";
 import { readModelConfig } from "fewstep/models";
 import { pictureSide } from "fewstep/models/msvq";
@@ -129,11 +131,14 @@ function classesInfo({ model, tokenizer, defaults, classes = [] }: LabelModel["c
 
 type OnStep = (step: Step) => void;
 
+/** What a step of either kind shows of each of its pictures. */
+const picturesOf = (step: ImageStep | ScaleStep): Promise<ImageBitmap[]> =>
+  Promise.all(step.tokens.map(async (_, row) => bitmapOf(await step.image(row))));
+
 async function drawSentences(model: Model, request: DrawRequest, onStep: OnStep, signal: AbortSignal) {
   const run = start(model, request, signal);
   for await (const step of run) {
-    const rows = request.live ? step.tokens.map((_, row) => step.image(row)) : [];
-    const pictures = await Promise.all((await Promise.all(rows)).map(bitmapOf));
+    const pictures = request.live ? await picturesOf(step) : [];
     const cells = step.mask.map((mask, row) => ({ mask, confidence: step.confidence[row] }));
     onStep({ index: step.index, total: step.total, grid: step.grid, cells, pictures });
   }
@@ -146,8 +151,7 @@ async function drawClasses(model: LabelModel, request: DrawRequest, onStep: OnSt
   const run = model.generateImage(prompt, { draftScales, guidance, seed, n, batchSize: n, signal });
   for await (const step of run) {
     const { index, total, side } = step;
-    const rows = live ? step.tokens.map((_, row) => step.image(row)) : [];
-    const pictures = await Promise.all((await Promise.all(rows)).map(bitmapOf));
+    const pictures = live ? await picturesOf(step) : [];
     // Whole scales are decided at once: there are no cells to show.
     onStep({ index, total, grid: { height: side, width: side }, cells: [], pictures });
   }
