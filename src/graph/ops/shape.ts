@@ -163,9 +163,13 @@ function readSize(x: Tensor, size: string): Tensor {
 
 /** `shape` may hold named sizes, and one -1 for what is left. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
-  if (shape.length === x.shape.length && shape.every((d, i) => d === x.shape[i])) return x;
-  const target = shape.map((d, i) => (isNumber(d) ? d : d === x.shape[i] ? 0 : -1));
-  if (target.filter((d) => d === -1).length <= 1) return apply("Reshape", [x, ints(x, target)])[0];
+  // What was reshaped before is reshaped once, from its source: a node costs microseconds, which count in a pass of a token.
+  const sources = x.node?.op === "Reshape" ? [x.node.inputs[0]!, x] : [x];
+  for (const source of sources) {
+    if (shape.length === source.shape.length && shape.every((d, i) => d === source.shape[i])) return source;
+    const target = shape.map((d, i) => (isNumber(d) ? d : d === source.shape[i] ? 0 : -1));
+    if (target.filter((d) => d === -1).length <= 1) return apply("Reshape", [source, ints(source, target)])[0];
+  }
   // Explicit sizes, because a 0 read when the graph runs must not mean "as before".
   return apply("Reshape", [x, shapeVector(x, shape)], { allowzero: { int: 1 } })[0];
 }
@@ -187,6 +191,13 @@ export const concat = (xs: readonly Tensor[], axis: number) =>
 /** Values start ... end-1 of one axis; negative counts from the end, no `end` means to the end. */
 export const slice = (x: Tensor, axis: number, start: number, end: number = OPEN) =>
   apply("Slice", [x, ints(x, [start]), ints(x, [end]), ints(x, [axis])])[0];
+
+/** The first element of every axis but the first one: [N, ...] -> [N, 1, ...]. */
+export function firstOf(x: Tensor): Tensor {
+  const axes = x.shape.slice(1).map((_, i) => i + 1);
+  const all = (value: number) => axes.map(() => value);
+  return apply("Slice", [x, ints(x, all(0)), ints(x, all(1)), ints(x, axes)])[0];
+}
 
 /** Equal parts along an axis. */
 export function split(x: Tensor, axis: number, parts: number): Tensor[] {
