@@ -1,5 +1,6 @@
 // Pretrains show-o-mini on emoji scenes with a trained picture tokenizer, phase by phase:
-// node runs/train-showo.mjs TOKENIZER.safetensors OUT [PHASES.json]      (THREADS)
+// node runs/train-showo.mjs TOKENIZER.safetensors OUT [PHASES.json]      (THREADS; START, a model's folder whose weights and
+// words to begin with instead of nothing)
 // A phase: until which step it goes, steps and peak of its cosine schedule, mix (rows to draw, plain texts, pictures to talk
 // about, the share of dialogues that are captions, dialogues about each picture), and how much more some things count: `mmu`
 // weighs dialogues, `questions` kinds of questions, `tasks` kinds of scenes, of `domain`. A killed run goes on in its phase.
@@ -11,7 +12,7 @@ import { SHOWO_PRESETS } from "fewstep/models/showo";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
 import { tokenizerFromJson } from "fewstep/text";
 import { sceneSource, showoTask, train, trainVocabulary } from "fewstep/train";
-import { newestCheckpoint } from "./checkpoints.mjs";
+import { newestCheckpoint, tensorsOf } from "./checkpoints.mjs";
 
 const [tokenizerWeights = "out/tokenizer/tokens.safetensors", out = "out/showo", phases = "runs/show-o-mini.json"] =
   process.argv.slice(2);
@@ -21,7 +22,8 @@ const pixels = 64;
 const threads = Number(process.env.THREADS ?? 1);
 const atlas = await loadAtlas();
 await mkdir(out, { recursive: true });
-const vocabulary = `${out}/tokenizer.json`;
+const { START } = process.env;
+const vocabulary = START ? `${START}/tokenizer.json` : `${out}/tokenizer.json`;
 if (!existsSync(vocabulary))
   await writeJson(
     vocabulary,
@@ -46,9 +48,9 @@ for (const { until, steps, mix, peak, mmu: weight = 1, domain = "easy", question
   const source = sceneSource({ atlas, domain: DOMAINS[domain], seed, pixels, tasks, captionShare, questions });
   const ended = new AbortController();
   await train({
-    task: await showoTask({ ...settings, seed }, parts, source, {
+    task: await showoTask({ ...settings, weights: START && tensorsOf(`${START}/showo.safetensors`), seed }, parts, source, {
       ...settings,
-      ...{ domain, seed, captionShare, questions, tasks },
+      ...{ start: START, domain, seed, captionShare, questions, tasks },
     }),
     out,
     steps,
