@@ -15,6 +15,9 @@ export interface Likely {
   topP?: number;
 }
 
+/** Weights of the ids, overwritten by each call: thousands of calls for a picture would leave as many arrays behind. */
+let scratch = new Float64Array(0);
+
 /**
  * The ids that remain, the least likely first where top-p has sorted them. Little else is sorted: the k-th logit is found
  * by selection. Errors: k beyond the vocabulary, NaN.
@@ -34,9 +37,10 @@ export function keepLikely(logits_V: Float32Array, { topK = 0, topP = 0 }: Likel
     for (let id = 0; id < V; id++) if (logits_V[id] >= limit) ids.push(id);
     return ids;
   }
-  const weights = new Float64Array(V);
+  if (scratch.length < V) scratch = new Float64Array(V);
+  const weights = scratch;
   let total = 0;
-  for (let id = 0; id < V; id++) if (logits_V[id] >= limit) total += weights[id] = exponential(logits_V[id] - max);
+  for (let id = 0; id < V; id++) total += weights[id] = logits_V[id] >= limit ? exponential(logits_V[id] - max) : 0;
   // What weighs less than this is dropped in any order, for all of it weighs no more than 1 - p: few are left to sort.
   const floor = ((1 - topP) * total) / V;
   let mass = 0;
