@@ -143,7 +143,8 @@ async function timePasses(figures: FullFigures, peer: Peer, model: string, round
   let rss = 0;
   const pass = async (tokens: number, past: number) => {
     const times: number[] = [];
-    for (let i = 0; i <= Math.max(3, rounds); i++) {
+    // Short ones are disturbed more easily.
+    for (let i = 0; i <= Math.max(tokens > 16 ? 3 : 15, rounds); i++) {
       const answer = await peer.ask({ task: "pass", tokens, past });
       times.push(answer.ms);
       rss = answer.rss;

@@ -48,10 +48,15 @@ for (const { until, steps, mix, peak, mmu: weight = 1, domain = "easy", question
   const source = sceneSource({ atlas, domain: DOMAINS[domain], seed, pixels, tasks, captionShare, questions });
   const ended = new AbortController();
   await train({
-    task: await showoTask({ ...settings, weights: START && tensorsOf(`${START}/showo.safetensors`), seed }, parts, source, {
-      ...settings,
-      ...{ start: START, domain, seed, captionShare, questions, tasks },
-    }),
+    task: await showoTask(
+      { ...settings, weights: START && tensorsOf(`${START}/showo.safetensors`), seed },
+      parts,
+      source,
+      {
+        ...settings,
+        ...{ start: START, domain, seed, captionShare, questions, tasks },
+      },
+    ),
     out,
     steps,
     schedule: { kind: "cosine", peak, warmup: 200, floor: 1e-5 },

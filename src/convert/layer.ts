@@ -6,15 +6,17 @@ import { f32, type NdArray, sizeOf } from "../base/index.ts";
 import { toFloat16 } from "../files/index.ts";
 import { Graph, type Tensor } from "../graph/index.ts";
 import {
+  JOINED,
   type Kernels,
   plainKernels,
   rotary,
   type ShowoConfig,
   type StorageChoice,
   showoLayer,
+  storedKernels,
   watched,
 } from "../models/showo/index.ts";
-import { type Storage, storedArrays, storedLinear } from "../nn/index.ts";
+import { joinsWell, type Storage, storedArrays } from "../nn/index.ts";
 import { compile, createHost, type Host, type Program } from "../runtime/index.ts";
 
 /** Float32 weights of one layer by their names in it ("mlp.fc1.weight"). */
@@ -27,7 +29,8 @@ export interface Row {
 }
 
 const AFTER_NORM = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.fc1"];
-const LINEAR = [...AFTER_NORM, "self_attn.dense", "mlp.fc2"];
+const joinedName = `self_attn.${JOINED.name}`;
+const LINEAR = [...AFTER_NORM, joinedName, "self_attn.dense", "mlp.fc2"];
 
 /** A layer's graph; parameters that `compile` is given no weights for are inputs. */
 function layerGraph(config: ShowoConfig, kernels: Kernels): { graph: Graph; taps: Map<string, Tensor> } {
@@ -113,17 +116,37 @@ export const storageIn = ({ all, but }: StorageChoice, layer: string): Storage =
 /** Everything that is stored of a layer, by name. */
 export function storeLayer(weights: LayerWeights, choice: StorageChoice): Map<string, NdArray> {
   const stored = new Map<string, NdArray>();
-  for (const [name, array] of weights) {
-    const layer = name.replace(/\.weight$/, "");
-    if (!name.endsWith(".weight") || !LINEAR.includes(layer)) {
+  const layer = joinsWell(storageIn(choice, joinedName)) ? joinedWeights(weights) : weights;
+  for (const [name, array] of layer) {
+    const linear = name.replace(/\.weight$/, "");
+    if (!name.endsWith(".weight") || !LINEAR.includes(linear)) {
       stored.set(name, array);
       continue;
     }
-    const { weight, scales } = storedArrays(array.data, array.shape[1], storageIn(choice, layer), toFloat16);
+    const { weight, scales } = storedArrays(array.data, array.shape[1], storageIn(choice, linear), toFloat16);
     stored.set(name, weight);
-    if (scales) stored.set(`${layer}.scales`, scales);
+    if (scales) stored.set(`${linear}.scales`, scales);
   }
   return stored;
+}
+
+/** Queries, keys and values as one matrix, row below row. */
+function joinedWeights(weights: LayerWeights): LayerWeights {
+  const out = new Map(weights);
+  for (const part of ["weight", "bias"]) {
+    const names = JOINED.of.map((name) => `self_attn.${name}.${part}`);
+    const parts = names.map((name) => weights.get(name)!);
+    for (const name of names) out.delete(name);
+    const rows = parts.reduce((sum, { shape }) => sum + shape[0], 0);
+    const whole = f32([rows, ...parts[0].shape.slice(1)]);
+    let at = 0;
+    for (const { data } of parts) {
+      whole.data.set(data, at);
+      at += data.length;
+    }
+    out.set(`${joinedName}.${part}`, whole);
+  }
+  return out;
 }
 
 /** How far a stored layer is from the float32 one: |change - change'| / |change| of what it adds to its input. */
@@ -135,8 +158,8 @@ export async function errorOf(
   { out }: Reference,
   threads?: number,
 ): Promise<number> {
-  const linear: Kernels["linear"] = (x, width) => storedLinear(x, width, storageIn(choice, x.graph.layer));
-  const { graph } = layerGraph(config, { ...plainKernels, linear });
+  const kernels = { ...plainKernels, ...storedKernels((layer) => storageIn(choice, layer)) };
+  const { graph } = layerGraph(config, kernels);
   const host: Host = createHost({ host: "inline", threads, spinning: false });
   try {
     const program: Program = await host.compile(graph, { weights: (name) => stored.get(name) });

@@ -31,6 +31,9 @@ export const blockOf = (width: number): number => {
   return fail("this width cannot be stored in blocks", { expected: "a multiple of 16", got: `${width}` });
 };
 
+/** Whether matrices that read one input are better stored as one: a product of a few rows costs its start as well. */
+export const joinsWell = (storage: Storage): boolean => storage === "n8" || storage === "n4";
+
 const frozen = { constant: 0 } as const;
 const widthOf = (x: Tensor): number => Number(x.shape.at(-1));
 

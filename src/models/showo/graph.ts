@@ -109,20 +109,22 @@ function attention(
   const { hiddenSize, heads, normEps } = config;
   const graph = h.graph;
   const width = hiddenSize / heads;
-  const project = (name: string, x: Tensor) =>
-    reshape(
-      graph.scope(name, () => kernels.linear(x, hiddenSize)),
-      [...x.shape.slice(0, 2), heads, width],
-    );
+  const joined = rows ? undefined : kernels.joined?.(h, hiddenSize);
+  const project = (name: "q" | "k" | "v", x: Tensor) =>
+    reshape(joined?.["qkv".indexOf(name)] ?? graph.scope(`${name}_proj`, () => kernels.linear(x, hiddenSize)), [
+      ...x.shape.slice(0, 2),
+      heads,
+      width,
+    ]);
   const normed = (name: "q" | "k", from: Tensor, rotation: Tensor) => {
-    const x = project(`${name}_proj`, from);
+    const x = project(name, from);
     return matmul(
       graph.scope(`${name}_layernorm`, () => layerNorm(x, normEps)),
       rotation,
     );
   };
   const q = normed("q", asking, rows ? gather(rotations.q, rows) : rotations.q);
-  const kv = { k: normed("k", h, rotations.k), v: project("v_proj", h) };
+  const kv = { k: normed("k", h, rotations.k), v: project("v", h) };
   const seen = rows
     ? reshape(rowsOf(reshape(bias, [1, ...bias.shape.slice(2)]), rows), [1, 1, ...rows.shape, bias.shape[3]])
     : bias;

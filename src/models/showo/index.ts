@@ -3,7 +3,7 @@ export * from "./config.ts";
 export { DTYPES, type PackedDType, partFile, type StorageChoice } from "./dtypes.ts";
 export { type BodyInputs, positionsFrom, rotary, showoBody, showoHead, showoLayer } from "./graph.ts";
 export { encodePrefix, type ImageRequest, imagePredictor, type Prefix } from "./image-predictor.ts";
-export { type Kernels, type KeyValue, packedKernels, plainKernels } from "./kernels.ts";
+export { JOINED, type Kernels, type KeyValue, packedKernels, plainKernels, storedKernels } from "./kernels.ts";
 export * from "./masks.ts";
 export { type CacheUser, cacheBytes, causalRows, type PackedOptions, type PackedShowo, packedShowo } from "./packed.ts";
 export * from "./packed-graphs.ts";

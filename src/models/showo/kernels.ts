@@ -11,10 +11,11 @@ import {
   mul,
   reshape,
   softmax,
+  split,
   type Tensor,
   transpose,
 } from "../../graph/index.ts";
-import { embedding, linear, type Storage, storedEmbedding, storedLinear } from "../../nn/index.ts";
+import { embedding, joinsWell, linear, type Storage, storedEmbedding, storedLinear } from "../../nn/index.ts";
 
 /** Keys (normed and rotated) and values of one layer, token-major [B, T, H, d]. */
 export interface KeyValue {
@@ -26,6 +27,8 @@ export interface Kernels {
   embed(ids: Tensor, size: number, width: number): Tensor;
   /** Over the last axis, named by the scope. */
   linear(x: Tensor, out: number): Tensor;
+  /** Queries, keys and values [..., out] of x where one product gives all three; without it each is made by `linear`. */
+  joined?(x: Tensor, out: number): Tensor[] | undefined;
   /** q (scaled) and fresh keys and values [B, M, H, d] -> [B, M, H, d]; `bias` is added to scores [B, H, M, T]. */
   attend(q: Tensor, fresh: KeyValue, bias: Tensor, past?: KeyValue): Tensor;
 }
@@ -42,6 +45,21 @@ export const plainKernels: Kernels = {
   },
 };
 
+/** Scope of the product that gives queries, keys and values, beside those of which it is made. */
+export const JOINED = { name: "qkv_proj", of: ["q_proj", "k_proj", "v_proj"] } as const;
+
+/** Linear layers of weights in few bits. `storage` is asked by the scope's name. */
+export const storedKernels = (storage: (layer: string) => Storage): Pick<Kernels, "linear" | "joined"> => ({
+  linear: (x, out) => storedLinear(x, out, storage(x.graph.layer)),
+  joined(x, out) {
+    const { graph } = x;
+    const { name, of } = JOINED;
+    if (!joinsWell(graph.scope(name, () => storage(graph.layer)))) return undefined;
+    const all = graph.scope(name, () => storedLinear(x, of.length * out, storage(graph.layer)));
+    return split(all, -1, of.length);
+  },
+});
+
 /**
  * For one row. `past` [T, H, d] is the cache with room for the fresh tokens at its end, which are outputs written to that
  * very memory: nothing is copied, and keys are read as they lie. `bias` [1, M, T]. `storage` is asked by the scope's name.
@@ -51,7 +69,7 @@ export const packedKernels = (
   embeddings: "fp32" | "fp16",
 ): Kernels & { attend(q: Tensor, fresh: KeyValue, bias: Tensor, past?: KeyValue): Tensor } => ({
   embed: (ids, size, width) => storedEmbedding(ids, size, width, embeddings),
-  linear: (x, out) => storedLinear(x, out, storage(x.graph.layer)),
+  ...storedKernels(storage),
   attend(q, fresh, bias, past) {
     const [, m, heads, width] = q.shape;
     // ONNX Runtime does not know that the cache holds what this run computes: the query waits for it.
