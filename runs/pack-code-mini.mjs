@@ -1,6 +1,6 @@
 // Packs what was trained into weights/code-mini and weights/var-mini: node runs/pack-code-mini.mjs TOKENIZER DRAFTER REFINER [N=DRAFTER_RUN,REFINER_RUN ...]
-// Each is the folder of a run (runs/train-msvq.mjs, runs/train-var.mjs) or a .safetensors file of exported weights. The
-// cards take their figures from weights/code-mini/figures.json (written by runs/code-results.mjs), if there are any.
+// Each is the folder of a run (runs/train-msvq.mjs, runs/train-var.mjs) or a .safetensors file of exported weights, whose steps
+// may be told: FILE.safetensors@2000. RUN@7000 tells the steps of all runs that led to this one. The cards take their figures from weights/code-mini/figures.json (written by runs/code-results.mjs), if there are any.
 import { existsSync, readFileSync } from "node:fs";
 import { readSafetensors } from "fewstep/files";
 import { MSVQ_PRESETS } from "fewstep/models/msvq";
@@ -12,7 +12,8 @@ const [tokenizer, drafter, refiner, ...pairs] = process.argv.slice(2);
 const folder = "weights/code-mini";
 
 /** Averaged weights of a run's newest checkpoint with its steps, or those of a file. */
-async function newest(run) {
+async function newest(named) {
+  const [run, told] = named.split("@");
   let [file, steps] = [run, undefined];
   if (!run.endsWith(".safetensors")) {
     const last = newestCheckpoint(run).name;
@@ -23,7 +24,7 @@ async function newest(run) {
   const open = readSafetensors(file);
   const weights = new Map(open.names.map((name) => [name, open.float32(name)]));
   open.close();
-  return { steps, weights, values: [...weights.values()].reduce((n, { data }) => n + data.length, 0) };
+  return { steps: told ?? steps, weights, values: [...weights.values()].reduce((n, { data }) => n + data.length, 0) };
 }
 
 const classes = OBJECTS.classes;

@@ -1,13 +1,14 @@
 // Teaches show-o-mini to draw without guidance what it draws with it, on the stream of scenes: a start for Show-o Turbo.
 // node runs/train-guided.mjs [TEACHER] [OUT]      (THREADS, STEPS, PEAK, GUIDANCE, MIX: rows to draw/plain texts/pictures to
 // talk about/share of captions/dialogues about each, GUESSES: share of answers learnt behind guesses, MMU: weight of dialogues,
-// START: weights to start from, TOLD: weight of the teacher beside the pictures, DOMAIN of the scenes). Killed, it goes on where
-// it was. OUT/model comes out.
+// START: weights to start from, TOLD: weight of the teacher beside the pictures, DOMAIN of the scenes; FOLLOW: a folder of
+// trajectories that runs/collect-trajectories.mjs made without guidance, FOLLOW_ROWS: how many of the rows to draw are states of
+// them, FOLLOW_STEPS: before which steps). Killed, it goes on where it was. OUT/model comes out.
 import { cpSync, existsSync, readFileSync } from "node:fs";
 import { writeJson } from "fewstep/files";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
 import { tokenizerFromJson } from "fewstep/text";
-import { exportWeights, sceneSource, showoTask, train } from "fewstep/train";
+import { exportWeights, pictureCodec, sceneSource, showoTask, train, trajectoriesIn } from "fewstep/train";
 import { tensorsOf } from "./checkpoints.mjs";
 
 const [teacher = "weights/show-o-mini", out = "out/guided"] = process.argv.slice(2);
@@ -44,6 +45,13 @@ const guided = {
   teacher: { config, weights: tensorsOf(`${teacher}/showo.safetensors`) },
   guidance,
   told: Number(env.TOLD ?? 1),
+  ...(env.FOLLOW && {
+    followed: {
+      trajectories: trajectoriesIn(env.FOLLOW, pictureCodec(config.imageTokens, 256, config.codebookSize)),
+      rows: Number(env.FOLLOW_ROWS ?? t2i / 2),
+      steps: (env.FOLLOW_STEPS ?? "0/2/4/6").split("/").map(Number),
+    },
+  }),
 };
 const parts = {
   tokenizer: tokenizerFromJson(json(`${teacher}/tokenizer.json`)),
@@ -56,6 +64,7 @@ const last = await train({
     ...settings,
     guidance,
     told: guided.told,
+    followed: env.FOLLOW && [env.FOLLOW, guided.followed.rows, guided.followed.steps],
     start: env.START ?? teacher,
     domain,
     seed,

@@ -5,10 +5,10 @@ import type { NdArray } from "../base/index.ts";
 import { blank } from "../decode/index.ts";
 import { readSafetensors } from "../files/index.ts";
 import { Graph } from "../graph/index.ts";
-import { imagePredictor, showoPrograms } from "../models/showo/index.ts";
+import { IGNORE, imagePredictor, showoPrograms } from "../models/showo/index.ts";
 import { compile } from "../runtime/index.ts";
 import { isTeachers, withTeacher } from "./frozen-teacher.ts";
-import { guidedFeeds, guidedLosses } from "./guided.ts";
+import { followedRow, guidedFeeds, guidedLosses } from "./guided.ts";
 import { maskForTraining } from "./pretrain-losses.ts";
 import { createTrainer } from "./step.ts";
 
@@ -101,4 +101,22 @@ test("the student comes closer to the guided teacher, which stays as it is", asy
   expect(trainer.params[`teacher.${name}`].data).toEqual(teacher[name].data);
   expect(trainer.params[name].data).not.toEqual(teacher[name].data);
   await trainer.dispose();
+});
+
+test("a followed picture shows what was decided before a step and asks for the rest", () => {
+  const trajectory = {
+    prompt: [7, 8],
+    ids_L: Int32Array.of(3, 1, 4, 1),
+    decided_L: Uint8Array.of(2, 0, 1, 2),
+    labelIds: new Int32Array(),
+    labelShares: new Float32Array(),
+  };
+  expect(followedRow(trajectory, 0)).toEqual({
+    text: [7, 8],
+    masked: { ids: Int32Array.of(-1, -1, -1, -1), labels: trajectory.ids_L },
+  });
+  expect(followedRow(trajectory, 2).masked).toEqual({
+    ids: Int32Array.of(-1, 1, 4, -1),
+    labels: Int32Array.of(3, IGNORE, IGNORE, 1),
+  });
 });

@@ -5,8 +5,10 @@
  * without guidance, should tell the picture). One forward pass then does the work of two.
  */
 import type { NdArray } from "../base/index.ts";
+import { UNDECIDED } from "../decode/index.ts";
 import { add, div, type Graph, mul, reshape, slice, softmax, stopGradient, sub, type Tensor } from "../graph/index.ts";
 import {
+  IGNORE,
   positionsFrom,
   rowLength,
   type ShowoConfig,
@@ -17,11 +19,23 @@ import {
 import { crossEntropyRows, softCrossEntropyRows, weightedMean } from "../nn/index.ts";
 import { asTeacher } from "./frozen-teacher.ts";
 import { type MaskedPicture, pretrainFeeds, targetsOf } from "./pretrain-losses.ts";
+import { type ImageTrajectory, pictureAt } from "./trajectories.ts";
 
 /** A picture to draw from a prompt. */
 export interface GuidedRow {
   text: readonly number[];
-  masked: MaskedPicture;
+  masked: Pick<MaskedPicture, "ids" | "labels">;
+}
+
+/**
+ * A state of a picture that was drawn in many steps, all that is open there still to be told: what few steps say at once.
+ * Learnt as `seen`, where guidance is taken off before the picture is compared, it does not make the student forget
+ * guidance, as labels of whole trajectories do (docs/LOG.md).
+ */
+export function followedRow(trajectory: ImageTrajectory, step: number): GuidedRow {
+  const ids = pictureAt(trajectory, step);
+  const labels = trajectory.ids_L.map((id, cell) => (ids[cell] === UNDECIDED ? id : IGNORE));
+  return { text: trajectory.prompt, masked: { ids, labels } };
 }
 
 export interface GuidedLosses {

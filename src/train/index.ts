@@ -84,7 +84,7 @@ export {
   type TextTrajectory,
   targetCount,
 } from "./trajectories.ts";
-export { collectTrajectories, pictureCodec, readTrajectories, textCodec } from "./trajectory-files.ts";
+export { collectTrajectories, pictureCodec, readTrajectories, textCodec, trajectoriesIn } from "./trajectory-files.ts";
 export { type RefinerTraining, refinerTask, type VarTraining, varDecays, varTask } from "./var.ts";
 export { distillation, distillationWithLabels, divergenceRows, tokenLoss } from "./var-losses.ts";
 export { type VarSchedule, varSchedule } from "./var-schedule.ts";

@@ -18,7 +18,7 @@ import { type Arrays, compile, type Program } from "../runtime/index.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { startingCodes } from "./code-start.ts";
 import { isTeachers, withTeacher } from "./frozen-teacher.ts";
-import { guidedFeeds, guidedLosses } from "./guided.ts";
+import { followedRow, type GuidedRow, guidedFeeds, guidedLosses } from "./guided.ts";
 import { pixelsOf } from "./lesson-arrays.ts";
 import type { TrainTask } from "./loop.ts";
 import { packedDialoguesLoss, packedFeeds } from "./packed-dialogues.ts";
@@ -31,6 +31,7 @@ import {
 } from "./pretrain-losses.ts";
 import type { Source } from "./source.ts";
 import { dialogueIds, slotsFor, withGuess } from "./texts.ts";
+import type { ImageTrajectory } from "./trajectories.ts";
 
 export interface ShowoTraining {
   config: ShowoConfig;
@@ -52,7 +53,13 @@ export interface ShowoTraining {
    * Pictures are learnt from a frozen teacher that draws with guidance, too, for a student that draws without. `told` weighs
    * the teacher against the pictures themselves (default 1): below it a student may come to draw better than its teacher.
    */
-  guided?: { teacher: { config: ShowoConfig; weights: Arrays }; guidance: number; told?: number };
+  guided?: {
+    teacher: { config: ShowoConfig; weights: Arrays };
+    guidance: number;
+    told?: number;
+    /** So many of the rows to draw are states, before one of these steps, of pictures drawn without guidance. */
+    followed?: { trajectories: readonly ImageTrajectory[]; rows: number; steps: readonly number[] };
+  };
   /** Weights to start from; default: the teacher's, or none. */
   weights?: Arrays;
   /** Of masks and of what is asked about a picture. */
@@ -107,7 +114,10 @@ export async function showoTask(
       const rng = new Rng(seed, step, micro * 2 ** 20);
       const lessons = await source.lessons((step * MOST_MICRO + micro) * perBatch, perBatch, "train");
       const codes = await encode(pixelsOf(lessons));
-      const drawn = lessons.slice(0, rows.t2i).map((lesson, i) => {
+      const { followed } = guided ?? {};
+      const drawn = lessons.slice(0, rows.t2i).map((lesson, i): GuidedRow => {
+        if (followed && i < followed.rows)
+          return followedRow(rng.pick(followed.trajectories), rng.pick(followed.steps));
         const uniforms = Float32Array.from({ length: config.imageTokens }, () => rng.uniform());
         const masked = maskForTraining(codes[i], rng.uniform(), uniforms);
         const text = parts.tokenizer.encode(lesson.prompt(rng));

@@ -2,7 +2,7 @@
  * Trajectories on disk: a folder of numbered chunks, each written whole or not at all, so that any number of processes may
  * fill it and be killed. Whatever is read is checked before it is believed. Knows no model.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fail, type NdArray, nd, throwIfAborted } from "../base/index.ts";
@@ -70,14 +70,27 @@ export function readTrajectories<T>(collection: Collection<T>): T[] {
   return Array.from({ length: chunksOf(collection) }, (_, i) => readChunk(collection, i)).flat();
 }
 
-function readChunk<T>(collection: Collection<T>, index: number): T[] {
-  const { codec, origin, chunk } = collection;
-  const path = pathOf(collection as Collection<never>, index);
+/** All trajectories of one kind in a folder, whatever made them. Errors: BAD_FILE for damaged files, or for none. */
+export function trajectoriesIn<T>(folder: string, codec: Codec<T>): T[] {
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith(`${codec.kind}-`)) : [];
+  if (!names.length)
+    fail("there are no trajectories here", { where: folder, expected: `files ${codec.kind}-*`, code: "BAD_FILE" });
+  return names.sort().flatMap((name) => readFile(join(folder, name), codec));
+}
+
+const readChunk = <T>(collection: Collection<T>, index: number): T[] =>
+  readFile(
+    pathOf(collection as Collection<never>, index),
+    collection.codec,
+    `chunk ${index * collection.chunk} of ${JSON.stringify(collection.origin)}`,
+  );
+
+/** `wanted`: what the file must have been made of. */
+function readFile<T>(path: string, codec: Codec<T>, wanted?: string): T[] {
   const file = readSafetensors(path);
   try {
     const made = `chunk ${file.metadata.first} of ${file.metadata.origin}`;
-    const wanted = `chunk ${index * chunk} of ${JSON.stringify(origin)}`;
-    if (made !== wanted)
+    if (wanted !== undefined && made !== wanted)
       fail("these trajectories were made otherwise", {
         where: path,
         expected: wanted,
