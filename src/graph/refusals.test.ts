@@ -67,6 +67,12 @@ const CASES: [op: string, build: () => unknown, ...parts: string[]][] = [
   ["Conv", () => g.conv2d(x, y, undefined, same), "pixels [B, C, H, W]", "float32[2, 3], float32[4, 5]"],
   ["Conv", () => g.conv2d(pixels, kernels([2, 3, 9, 9]), undefined, same), "at least as large as the kernel"],
   ["Conv", () => g.conv2d(pixels, kernels([2, 3, 1, 1]), x, same), "a bias [2]", "float32[2, 3]"],
+  [
+    "ConvTranspose",
+    () => g.convTranspose2d(pixels, kernels([5, 3, 4, 4]), undefined, same),
+    "weights [C, O, kh, kw]",
+    "float32[5, 3, 4, 4]",
+  ],
 ];
 
 for (const [op, build, ...parts] of CASES)

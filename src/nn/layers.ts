@@ -3,6 +3,7 @@ import { f32 } from "../base/index.ts";
 import {
   add,
   conv2d,
+  convTranspose2d,
   type Dim,
   gather,
   gemm,
@@ -76,6 +77,26 @@ export function conv(x: Tensor, out: number, { kernel = 3, stride = 1, pads }: C
   const bias = x.graph.param("bias", [out], { uniform: bound });
   const same = (kernel - 1) / 2;
   return conv2d(x, weight, bias, { strides: [stride, stride], pads: pads ?? [same, same, same, same] });
+}
+
+/** What each row of a kernel of 4 takes of one of 3: output 2i - 1 + k of the enlarged picture reads input i by these. */
+const TAPS = [[2], [1, 2], [0, 1], [0]];
+
+/**
+ * `conv` with a kernel of 3 after nearest-neighbour enlargement by two, as one transposed convolution: [B, C, H, W] ->
+ * [B, out, 2H, 2W], weight [out, C, 3, 3]. The four outputs of a pixel read 2x2 pixels each, not 3x3 of which some are the same.
+ */
+export function enlargedConv(x: Tensor, out: number): Tensor {
+  const ins = dim(x.shape[1]);
+  const bound = 1 / Math.sqrt(ins * 9);
+  const weight = x.graph.param("weight", [out, ins, 3, 3], { uniform: bound });
+  const bias = x.graph.param("bias", [out], { uniform: bound });
+  const sums = new Float32Array(9 * 16);
+  for (let k = 0; k < 16; k++)
+    for (const i of TAPS[k >> 2]) for (const j of TAPS[k & 3]) sums[(i * 3 + j) * 16 + k] = 1;
+  const kernels = gemm(reshape(weight, [out * ins, 9]), x.graph.constant(f32([9, 16], sums)));
+  const turned = transpose(reshape(kernels, [out, ins, 4, 4]), [1, 0, 2, 3]);
+  return convTranspose2d(x, turned, bias, { strides: [2, 2], pads: [1, 1, 1, 1] });
 }
 
 /** Mean and variance over each group of channels and all of space; weight and bias per channel. */

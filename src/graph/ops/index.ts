@@ -24,7 +24,7 @@ const tables: Record<string, OpDef>[] = [
 ];
 for (const table of tables) for (const [op, def] of Object.entries(table)) OPS.set(op, def);
 
-export { conv2d } from "./conv.ts";
+export { conv2d, convTranspose2d } from "./conv.ts";
 export * from "./elementwise.ts";
 export { gather, gatherElements, iota } from "./gather.ts";
 export { gemm, matmul } from "./matmul.ts";

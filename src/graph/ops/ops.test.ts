@@ -68,6 +68,10 @@ const CASES: Record<string, OpCase> = {
     inputs: { x: [2, 2, 5, 4], w: [3, 2, 3, 3], b: [3] },
     build: ({ x, w, b }) => g.conv2d(x, w, b, { strides: [2, 2], pads: [0, 1, 1, 1] }),
   },
+  ConvTranspose: {
+    inputs: { x: [2, 3, 3, 2], w: [3, 2, 4, 4], b: [2] },
+    build: ({ x, w, b }) => g.convTranspose2d(x, w, b, { strides: [2, 2], pads: [1, 1, 1, 1] }),
+  },
 };
 
 for (const [name, spec] of Object.entries(CASES))

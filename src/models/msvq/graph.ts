@@ -14,9 +14,8 @@ import {
   softmax,
   type Tensor,
   transposeLast,
-  upsampleNearest2,
 } from "../../graph/index.ts";
-import { conv, groupNorm } from "../../nn/index.ts";
+import { conv, enlargedConv, groupNorm } from "../../nn/index.ts";
 import type { MsvqConfig, MsvqHalf } from "./config.ts";
 
 type Block = { groups: number; eps: number };
@@ -115,7 +114,7 @@ export function decodeMap(map: Tensor, config: MsvqConfig): Tensor {
     for (let index = levels - 1; index >= 0; index--)
       named(map, `up.${index}`, () => {
         h = level(h, index, half, block);
-        if (index > 0) h = named(map, "upsample.conv", () => conv(upsampleNearest2(h), Number(h.shape[1])));
+        if (index > 0) h = named(map, "upsample.conv", () => enlargedConv(h, Number(h.shape[1])));
       });
     h = silu(norm(h, "norm_out", block));
     return named(map, "conv_out", () => conv(h, 3));
