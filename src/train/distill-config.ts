@@ -70,6 +70,11 @@ const schema = z.strictObject({
       topK: count.optional(),
       /** Leaves out pictures that the teacher itself describes otherwise than they were asked for. Scenes only. */
       verified: z.boolean().default(false),
+      /**
+       * Draws a picture that the teacher describes otherwise than it was asked for again with other noise, so many times at
+       * most. The first that is right takes its place; if none is, the first of all stays, so that no prompt is left out.
+       */
+      redraws: z.int().min(0).max(64).default(0),
       /** Ids kept of each of the teacher's distributions. */
       labels: count.default(24),
       /** Tokens of a Jacobi round. */

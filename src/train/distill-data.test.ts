@@ -12,13 +12,13 @@ import { describePicture, openTeacher } from "./distill-teacher.ts";
 const root = mkdtempSync(join(tmpdir(), "fewstep-distill-data-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const settings = (verified: boolean) =>
+const settings = (verified: boolean, redraws = 0) =>
   distillConfigOf({
     name: "student",
     teacher: "turbo-mini",
     unguided: { steps: 0 },
     stages: [{ passes: 3, guidance: 0, segments: 1, textSegments: 1, steps: 1 }],
-    trajectories: { noises: 1000, labels: 1, verified },
+    trajectories: { noises: 1000, labels: 1, verified, redraws },
   });
 
 test("verified pictures are those that the teacher describes as they were asked for", async () => {
@@ -44,9 +44,33 @@ test("verified pictures are those that the teacher describes as they were asked 
   await teacher.dispose();
 });
 
+test("pictures that turn out wrong are drawn again, and no prompt is left out", async () => {
+  const teacher = await openTeacher("turbo-mini", { threads: 1 });
+  const record = async (verified: boolean, redraws: number) => {
+    const config = settings(verified, redraws);
+    const { pictures } = await collectionsOf(config, config.stages[0], teacher, root);
+    return { drawn: await pictures.record(0, 16), origin: pictures.collection.origin };
+  };
+  const [once, again, kept] = [await record(false, 0), await record(false, 2), await record(true, 2)];
+  const prompts = ({ drawn }: typeof once) => drawn.map(({ prompt }) => prompt.join());
+  expect(prompts(again)).toEqual(prompts(once));
+  expect(again.origin).not.toEqual(once.origin);
+  const right = new Set((await record(true, 0)).drawn.map(({ ids_L }) => ids_L.join()));
+  const now = again.drawn.map(({ ids_L }) => ids_L.join());
+  // What was right stays; of the others some have become right, the rest is as it was.
+  for (const [i, { ids_L }] of once.drawn.entries()) if (right.has(ids_L.join())) expect(now[i]).toBe(ids_L.join());
+  const changed = now.filter((ids, i) => ids !== once.drawn[i].ids_L.join());
+  expect(changed.length).toBeGreaterThan(0);
+  expect(kept.drawn.map(({ ids_L }) => ids_L.join())).toEqual(
+    now.filter((ids) => right.has(ids) || changed.includes(ids)),
+  );
+  await teacher.dispose();
+});
+
 test("pictures of a folder cannot be verified", async () => {
   const folder = join(root, "data");
   await saveTinyData(folder);
   await expect(dataOf({ ...settings(true), data: { folder } }, 32)).rejects.toThrow(/cannot be verified/);
+  await expect(dataOf({ ...settings(false, 1), data: { folder } }, 32)).rejects.toThrow(/cannot be verified/);
   expect((await dataOf({ ...settings(false), data: { folder } }, 32)).prompts).toContain("a red car");
 });

@@ -43,7 +43,7 @@ export interface Data {
 /** Mostly captions: other answers are too short to be decoded in fewer passes. */
 const CAPTION_SHARE = 0.8;
 
-/** Errors: pictures that are to be verified, and nothing that could tell. */
+/** Errors: pictures that are to be read, and nothing that could tell whether they are right. */
 export async function dataOf({ data, seed, trajectories }: DistillConfig, pixels: number): Promise<Data> {
   const source =
     "folder" in data
@@ -55,11 +55,11 @@ export async function dataOf({ data, seed, trajectories }: DistillConfig, pixels
           pixels,
           captionShare: CAPTION_SHARE,
         });
-  if (trajectories.verified && !source.fulfils)
+  if ((trajectories.verified || trajectories.redraws) && !source.fulfils)
     fail("pictures of a folder cannot be verified", {
-      where: "trajectories, verified",
+      where: "trajectories, verified and redraws",
       expected: "scenes, whose words say what is right",
-      hint: "Leave verified out.",
+      hint: "Leave both out.",
     });
   const { prompts, dialogues } = source.corpus();
   const rng = new Rng(seed);
@@ -71,6 +71,10 @@ export async function dataOf({ data, seed, trajectories }: DistillConfig, pixels
 }
 
 const textAt = (texts: readonly string[], index: number): string => texts[index % texts.length];
+
+const REDRAW_TEMPERATURE = 0.5;
+/** Between the seeds of two attempts: no picture is drawn with the seed of another. */
+const FAR = 2 ** 24;
 
 /** Follows the teacher through what is asked for with numbers first ... first+count-1. */
 const recorders = (
@@ -85,15 +89,37 @@ const recorders = (
     const asked = Array.from({ length: count }, (_, i) => textAt(data.prompts, first + i));
     const prompts = asked.map((prompt) => teacher.text.encode(prompt).slice(0, room));
     const { passes, guidance, temperature } = stage;
-    const { labels, noises, topK, verified } = config.trajectories;
+    const { labels, noises, topK, redraws, verified } = config.trajectories;
     const seeds = noises ? prompts.map((_, i) => config.seed + ((first + i) % noises)) : undefined;
-    const options = { passes, guidance, temperature, topK, labels, seeds, signal };
-    const drawn = await followPictures(teacher, prompts, options);
-    if (!verified) return drawn;
-    const right: ImageTrajectory[] = [];
-    for (const [i, picture] of drawn.entries())
-      if (data.source.fulfils?.(asked[i], await describePicture(teacher, picture.ids_L))) right.push(picture);
-    return right;
+    const common = { passes, guidance, labels, signal };
+    const drawn = await followPictures(teacher, prompts, { ...common, temperature, topK, seeds });
+    if (!verified && redraws === 0) return drawn;
+
+    /** Those of `indices` whose pictures the teacher describes otherwise than they were asked for. */
+    const wrongOf = async (indices: readonly number[], pictures: readonly ImageTrajectory[]): Promise<number[]> => {
+      const wrong: number[] = [];
+      for (const [i, index] of indices.entries())
+        if (!data.source.fulfils?.(asked[index], await describePicture(teacher, pictures[i].ids_L))) wrong.push(index);
+      return wrong;
+    };
+    let wrong = await wrongOf([...drawn.keys()], drawn);
+    for (let redraw = 1; redraw <= redraws && wrong.length; redraw++) {
+      const others = await followPictures(
+        teacher,
+        wrong.map((index) => prompts[index]),
+        {
+          ...common,
+          // What was drawn greedily needs noise to become another picture.
+          temperature: temperature || REDRAW_TEMPERATURE,
+          topK: noises ? topK : 1,
+          seeds: wrong.map((index) => config.seed + first + index + redraw * FAR),
+        },
+      );
+      const still = await wrongOf(wrong, others);
+      for (const [i, index] of wrong.entries()) if (!still.includes(index)) drawn[index] = others[i];
+      wrong = still;
+    }
+    return verified ? drawn.filter((_, index) => !wrong.includes(index)) : drawn;
   },
   texts: async (first: number, count: number): Promise<TextTrajectory[]> => {
     const all: TextTrajectory[] = [];
@@ -123,7 +149,7 @@ export async function collectionsOf(
 ): Promise<{ pictures: Collecting<ImageTrajectory>; texts: Collecting<TextTrajectory> }> {
   const { seed, trajectories } = config;
   const { showo } = teacher.networks.config;
-  const { pictures: count, texts, labels, noises, topK = 0, verified } = trajectories;
+  const { pictures: count, texts, labels, noises, topK = 0, redraws, verified } = trajectories;
   const { block, answerTokens = 0, skipsRepetition } = trajectories;
   const { passes, guidance, temperature = 1 } = stage;
   const common = { folder: join(out, "trajectories"), chunk: CHUNK };
@@ -140,7 +166,11 @@ export async function collectionsOf(
       collection: {
         ...common,
         count,
-        origin: { ...origin, passes, guidance, temperature, labels, noises, topK, verified: `${verified}` },
+        origin: {
+          ...origin,
+          ...{ passes, guidance, temperature, labels, noises, topK, verified: `${verified}` },
+          ...(redraws && { redraws }),
+        },
         codec: pictureCodec(showo.imageTokens, passes, showo.codebookSize),
       },
     },
