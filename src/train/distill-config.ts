@@ -23,6 +23,19 @@ const stage = z.strictObject({
   textSegments: count,
   /** Updates of the student. */
   steps: count,
+  /**
+   * Learns states of the trajectories as pictures, beside fresh ones and texts as `unguided` says: the end of a trajectory
+   * at once, guidance of the very first teacher taken off before it is compared. Small models, which forget guidance
+   * by consistency (docs/LOG.md), come to fewer steps so. Segments have no say; the student draws the trajectories.
+   */
+  followed: z
+    .strictObject({
+      /** Of the pictures of a batch, so many are states. */
+      rows: count,
+      /** Before which steps of a trajectory; a step that is named twice is taken twice as often. */
+      steps: z.array(z.int().min(0)).min(1),
+    })
+    .optional(),
 });
 
 const schema = z.strictObject({
@@ -50,6 +63,10 @@ const schema = z.strictObject({
       learningRate: z.number().positive().max(1),
       /** About each picture that is talked about. */
       dialogues: count.default(1),
+      /** Share of dialogues whose answers are learnt behind guesses, for several tokens a pass. */
+      guesses: z.number().min(0).max(1).default(0),
+      /** Weight of the teacher beside the pictures themselves. */
+      told: weight.default(1),
       taskWeights: z.strictObject({ t2i: weight, lm: weight, mmu: weight }).default({ t2i: 1, lm: 0.1, mmu: 1 }),
     })
     .optional(),
@@ -228,6 +245,20 @@ export function distillConfigOf(
         expected: `a divisor of ${passes}`,
         got: `${segments}`,
       });
+  for (const [i, { passes, followed }] of parsed.data.stages.entries()) {
+    if (!followed) continue;
+    const at = (name: string) => ({ where: `${where}, stages, ${i}, followed${name}` });
+    const { unguided, rows, trajectories } = parsed.data;
+    if (!unguided)
+      fail("what is followed is learnt as `unguided` says", { ...at(""), expected: "settings of `unguided`" });
+    if (trajectories.from !== "files")
+      fail("what is followed is collected ahead", { ...at(""), expected: 'trajectories from "files"' });
+    if (followed.rows > rows.image)
+      fail("too many rows are states", { ...at(", rows"), expected: `at most ${rows.image}`, got: `${followed.rows}` });
+    const beyond = followed.steps.find((step) => step >= passes);
+    if (beyond !== undefined)
+      fail("no such step", { ...at(", steps"), expected: `0 to ${passes - 1}`, got: `${beyond}` });
+  }
   return parsed.data;
 }
 

@@ -178,7 +178,8 @@ export async function collectionsOf(
       record: record.texts,
       collection: {
         ...common,
-        count: texts,
+        // Texts are learnt from the data where states of pictures are.
+        count: stage.followed ? 0 : texts,
         origin: { ...origin, block, answerTokens, skipsRepetition: `${skipsRepetition}` },
         codec: textCodec(vocabularyOf(showo).size),
       },

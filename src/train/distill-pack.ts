@@ -85,3 +85,15 @@ export function stageLearnt(config: DistillConfig, stage: DistillStage, { networ
     ...(lora ? [`- Low-rank additions of rank ${lora.rank}, merged`] : []),
   ];
 }
+
+/** The same of a stage that learns states as pictures. */
+export function followedLearnt(config: DistillConfig, stage: DistillStage, { networks }: TeacherModel): string[] {
+  const { rows, micro, trajectories } = config;
+  const { rows: states, steps } = stage.followed!;
+  return [
+    `A student of ${networks.config.model} that has learnt to draw without guidance, in fewer steps.`,
+    "",
+    `- Trajectories: ${trajectories.pictures} of its own pictures in ${stage.passes} steps, each drawn again up to ${trajectories.redraws} times where it describes it as something else`,
+    `- Training: ${stage.steps} steps of ${micro * rows.image} pictures, ${micro * states} of them states before steps ${steps.join(", ")}, and ${micro * rows.text} texts`,
+  ];
+}

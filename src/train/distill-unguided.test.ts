@@ -97,6 +97,43 @@ test("stopped and continued it ends with the same bytes; other settings are refu
   expect(() => configOf({ unguided: { ...unguided, learningRate: -1 } })).toThrow(/unguided, learningRate/);
 });
 
+test("a stage goes on with states of the student's own pictures, and is told what does not fit", {
+  timeout: 180_000,
+}, async () => {
+  const followed = { rows: 1, steps: [0, 2] };
+  const stage = { passes: 4, guidance: 0, segments: 1, textSegments: 1, steps: 3 };
+  const config = (more: object = followed) =>
+    configOf({
+      unguided: { ...unguided, steps: 0 },
+      stages: [
+        { ...stage, followed: more },
+        { ...stage, followed },
+      ],
+    } as object);
+  const stages = new Set<string>();
+  const onProgress = ({ stage, collecting }: DistillProgress) =>
+    stages.add(`${stage} ${collecting?.what ?? "training"}`);
+  const model = await distillModel(config(), { ...options("followed"), onProgress });
+  expect(model).toBe(join(root, "followed", "stage-2", "model"));
+  expect([...stages]).toEqual(["1 pictures", "1 training", "2 pictures", "2 training"]);
+  const records = readLog(join(root, "followed", "stage-1", "run", "metrics.jsonl"));
+  expect(records).toHaveLength(3);
+  for (const { divergence, t2i, mmu } of records)
+    for (const value of [divergence, t2i, mmu]) expect(value).toBeGreaterThan(0.01);
+  const [start, first, second] = [["teacher"], ["followed", "stage-1", "model"], ["followed", "stage-2", "model"]];
+  expect(bytes(...first).equals(bytes(...start))).toBe(false);
+  expect(bytes(...second).equals(bytes(...first))).toBe(false);
+  // The second stage follows the first one's student.
+  const origins = ["stage-1", "stage-2"].map((folder) => {
+    const file = readSafetensors(join(root, "followed", folder, "trajectories", "pictures-000000.safetensors"));
+    return JSON.parse(file.metadata.origin).teacher;
+  });
+  expect(origins[0]).not.toBe(origins[1]);
+
+  expect(() => config({ rows: 3, steps: [0] })).toThrow(/too many rows are states[\s\S]*at most 2/);
+  expect(() => config({ rows: 1, steps: [4] })).toThrow(/no such step[\s\S]*0 to 3/);
+});
+
 test("by command", { timeout: 180_000 }, async () => {
   const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
   const file = join(root, "settings.json");

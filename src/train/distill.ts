@@ -17,12 +17,12 @@ import {
   type Tell,
   trajectoriesOf,
 } from "./distill-data.ts";
-import { pack, sampler, stageLearnt } from "./distill-pack.ts";
+import { followedLearnt, pack, sampler, stageLearnt } from "./distill-pack.ts";
 import { distillTask } from "./distill-task.ts";
 import { checkFit, openTeacher, type TeacherModel, tensorsOf } from "./distill-teacher.ts";
 import { unguidedTraining } from "./distill-unguided.ts";
 import { type TrainOptions, train } from "./loop.ts";
-import type { CollectOptions } from "./trajectory-files.ts";
+import { type CollectOptions, readTrajectories } from "./trajectory-files.ts";
 
 export interface DistillRunOptions {
   /** Folder of the run: `stage-1/model`, `stage-2/model`, ... come out in it. */
@@ -52,7 +52,9 @@ export async function distillModel(config: DistillConfig, options: DistillRunOpt
     const out = join(options.out, `stage-${i + 1}`);
     const settings = settingsOf(config, stage);
     await once(out, settings, () =>
-      distillStage(config, stage, { teacher, student, out, settings }, { ...options, tell: tellOf(i + 1) }),
+      stage.followed
+        ? followStage(config, stage, { teacher: student, student, out, settings }, { ...options, tell: tellOf(i + 1) })
+        : distillStage(config, stage, { teacher, student, out, settings }, { ...options, tell: tellOf(i + 1) }),
     );
     teacher = student = join(out, MODEL);
   }
@@ -99,7 +101,8 @@ export async function collectStage(
       code: "NOT_FOUND",
     });
   const folder = join(out, `stage-${i + 1}`);
-  const teacher = await openTeacher(before ? join(out, before, MODEL) : config.teacher, { threads });
+  const first = (config.stages[i].followed && config.student) ?? config.teacher;
+  const teacher = await openTeacher(before ? join(out, before, MODEL) : first, { threads });
   try {
     const tell = ({ collecting }: Pick<DistillProgress, "collecting">) =>
       onProgress?.({ stage: i + 1, stages: config.stages.length, collecting });
@@ -186,6 +189,32 @@ const learnUnguided = (config: Unguided, place: Place, options: DistillRunOption
       `${teacher.networks.config.model} without guidance, as it draws with guidance ${config.unguided.guidance}.`,
     ],
   }));
+
+/** The student draws, and learns its own pictures' ends; guidance is still the first teacher's. */
+const followStage = (
+  config: DistillConfig,
+  stage: DistillStage,
+  place: Place,
+  options: DistillRunOptions & { tell: Tell },
+): Promise<void> =>
+  learn(config, place, options, async ({ teacher, student, data }) => {
+    const { threads, signal, tell } = options;
+    const collections = await collectionsOf(config, stage, teacher, place.out, data);
+    await collect(collections, { signal }, tell);
+    const trajectories = readTrajectories(collections.pictures.collection);
+    const guide = await openTeacher(config.teacher, { threads });
+    try {
+      checkFit(guide, student);
+      const followed = { ...stage.followed!, trajectories };
+      const how = { teacher: guide, student, source: data.source, threads, steps: stage.steps, followed };
+      return {
+        training: await unguidedTraining(config as Unguided, how),
+        learnt: followedLearnt(config, stage, guide),
+      };
+    } finally {
+      await guide.dispose();
+    }
+  });
 
 function scheduleOf({ optimizer: { learningRate: peak, kind, warmup } }: DistillConfig, { steps }: DistillStage) {
   return { kind, peak, warmup: Math.min(warmup, steps), ...(kind === "cosine" && { floor: peak / 20 }) };
