@@ -71,6 +71,7 @@ test("draws follow the filtered distribution, at the temperature of the pass", (
   expect(() => likely({ noise: () => 0, temperature: 0 })).toThrow("temperature");
   expect(() => likely({ noise: () => 0, topP: 1.5 })).toThrow("top-p");
   expect(() => likely({ noise: () => 0, topK: -1 })).toThrow("top-k");
+  expect(() => likely({ noise: () => 0, topK: [1, -1] })).toThrow("top-k");
 });
 
 test("slots of a scale that are decided keep their id", async () => {

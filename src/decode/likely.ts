@@ -56,25 +56,31 @@ export function keepLikely(logits_V: Float32Array, { topK = 0, topP = 0 }: Likel
   return ids.slice(dropped);
 }
 
-export interface LikelyOptions extends Likely {
+export interface LikelyOptions extends Omit<Likely, "topK"> {
   /** One uniform per slot: `seeded(seed, "sample")`. */
   noise: Noise;
+  /** As of `Likely`; one number, or one for each pass, the last of which goes on. */
+  topK?: number | readonly number[];
   /** Divides the logits that remain (default 1); one number, or one for each pass. */
   temperature?: number | readonly number[];
 }
 
+const listOf = (value: number | readonly number[]): readonly number[] => (typeof value === "number" ? [value] : value);
+const atPass = (list: readonly number[], pass: number): number => list[Math.min(Math.max(pass, 1), list.length) - 1];
+
 /** Draws one of the likely ids by inverting their cumulative distribution at one uniform. */
 export function likely({ noise, topK, topP, temperature = 1 }: LikelyOptions): Sampler {
-  const temperatures = typeof temperature === "number" ? [temperature] : temperature;
+  const temperatures = listOf(temperature);
+  const topKs = listOf(topK ?? 0);
   if (temperatures.length === 0 || !temperatures.every((t) => t > 0 && t < Infinity))
     fail("bad sampling temperature", { where: "temperature", expected: "numbers above 0", got: `${temperatures}` });
-  if (!(topK === undefined || (Number.isInteger(topK) && topK >= 0)))
+  if (topKs.length === 0 || !topKs.every((k) => Number.isInteger(k) && k >= 0))
     fail("bad top-k", { where: "topK", expected: "a whole number of at least 0", got: `${topK}` });
   if (!(topP === undefined || (topP >= 0 && topP <= 1)))
     fail("bad top-p", { where: "topP", expected: "a number from 0 to 1", got: `${topP}` });
   return (logits_V, pass, row, slot) => {
-    const ids = keepLikely(logits_V, { topK, topP });
-    const t = temperatures[Math.min(pass, temperatures.length) - 1];
+    const ids = keepLikely(logits_V, { topK: atPass(topKs, pass), topP });
+    const t = atPass(temperatures, pass);
     const max = ids.reduce((m, id) => Math.max(m, logits_V[id]), -Infinity);
     const weights = ids.map((id) => exponential((logits_V[id] - max) / t));
     const target = noise(pass, row, slot) * weights.reduce((a, b) => a + b, 0);

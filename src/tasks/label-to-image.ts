@@ -55,9 +55,15 @@ export interface LabelOptions {
   pair?: "specialised" | "free" | Pair;
   /** Classifier-free guidance of the last scale; it grows from 0 at the first. 0 asks once. */
   guidance?: number;
-  /** Draw from the k most likely codes only, then from the smallest set of them whose mass exceeds p. 0: all. */
-  topK?: number;
+  /** Draw from the k most likely codes only, in all scales or one number for each. 0: all. */
+  topK?: number | readonly number[];
+  /** Then from the smallest set of them whose mass exceeds p. 0: all. */
   topP?: number;
+  /**
+   * Divides the logits of what is left, in all scales (default 1) or one number for each; the published CoDe draws its
+   * first seven scales with 1.1.
+   */
+  temperature?: number | readonly number[];
   /** Any whole number; the same seed gives the same picture. Default: random. */
   seed?: number;
   /** Pictures of each class, with seeds seed, seed + 1, ... Default 1. */
@@ -200,7 +206,8 @@ async function* draw(
       batch.map((row) => row.seed),
       "sample",
     );
-    const sample = likely({ noise, topK: settings.topK, topP: settings.topP });
+    const { topK, topP, temperature } = settings;
+    const sample = likely({ noise, topK, topP, temperature });
     let last: Canvas = canvas;
     for await (const state of decodeScales(predictor, canvas, { scales: squareScales(sides), sample, signal })) {
       cacheBytes = Math.max(cacheBytes, held());
@@ -225,8 +232,9 @@ async function* draw(
           seed,
           steps: sides.length,
           guidance: settings.guidance,
-          temperature: 1,
-          topK: settings.topK || undefined,
+          ...(typeof temperature === "number" ? { temperature } : { temperature: 1, scaleTemperatures: temperature }),
+          ...(typeof topK === "number" ? { topK: topK || undefined } : { scaleTopK: topK }),
+          topP: topP || undefined,
           schedule: `${settings.draftScales} drafted`,
           draftScales: settings.draftScales,
         }),
@@ -280,13 +288,33 @@ function settingsOf({ config, tokenizer }: LabelNetworks, options: LabelOptions)
     draftScales,
     networks: typeof pair === "object" ? pair : (pair === "specialised" && config.pairs[draftScales]) || general,
     guidance: atLeastZero("guidance", options.guidance ?? defaults.guidance),
-    topK: wholeNumber("topK", options.topK ?? defaults.topK, 0, tokenizer.config.codebookSize),
+    topK: ofScales("topK", options.topK ?? defaults.topK, scales, (k) =>
+      wholeNumber("topK", k, 0, tokenizer.config.codebookSize),
+    ),
     topP: options.topP ?? defaults.topP,
+    temperature: ofScales("temperature", options.temperature ?? 1, scales, (t) => t),
     seed: seedOr(options.seed),
     n: wholeNumber("n", options.n ?? 1, 1, 1000),
     batchSize: wholeNumber("batchSize", options.batchSize ?? 8, 1, 1000),
     smooth: options.smooth ?? false,
   };
+}
+
+/** One setting of all scales, or one for each of them. */
+function ofScales<T extends number | readonly number[]>(
+  where: string,
+  value: T,
+  scales: number,
+  check: (one: number) => number,
+): number | readonly number[] {
+  if (typeof value === "number") return check(value);
+  if (value.length !== scales)
+    fail(`bad ${where}`, {
+      where,
+      expected: `one number, or one for each of ${scales} scales`,
+      got: `${value.length}`,
+    });
+  return value.map(check);
 }
 
 /** The network, or the two of them, asked for these rows; `held` says how many bytes of keys and values they hold. */

@@ -74,6 +74,27 @@ test("scales looked at all at once are the same pictures", async () => {
   expect(looked.slice(-3)).toEqual([2, 0, 1].map((row) => [...images[row].data]));
 });
 
+test("every scale may be drawn in its own way, which the picture remembers", async () => {
+  const tokens = async (how: object) => [...(await model.generateImage("cup", { seed: 3, ...how })).images[0].tokens];
+  const plain = await tokens({ topK: 8 });
+  expect(await tokens({ topK: [8, 8, 8], temperature: [1, 1, 1] })).toEqual(plain);
+  const likeliest = await tokens({ topK: 1 });
+  // The first scale, of one slot, is the likeliest; what follows is drawn.
+  const first = await tokens({ topK: [1, 8, 8] });
+  expect(first[0]).toBe(likeliest[0]);
+  expect(first).not.toEqual(likeliest);
+  // Heat in the last scale leaves the others as they were.
+  const hot = await tokens({ topK: 8, temperature: [1, 1, 9] });
+  expect(hot.slice(0, 5)).toEqual(plain.slice(0, 5));
+  expect(hot).not.toEqual(plain);
+  const { settings } = (await model.generateImage("cup", { topK: [1, 8, 8], temperature: [1, 1, 9], topP: 0.9 }))
+    .images[0];
+  expect(settings).toMatchObject({ scaleTopK: [1, 8, 8], scaleTemperatures: [1, 1, 9], topP: 0.9 });
+  await expect(model.generateImage("cup", { topK: [8, 8] })).rejects.toThrow(/bad topK[\s\S]*each of 3 scales[\s\S]*2/);
+  await expect(model.generateImage("cup", { temperature: [1, 0, 1] })).rejects.toThrow(/bad sampling temperature/);
+  await model.generateImage("cup", { smooth: true, topK: [8, 2, 1], seed: 3 });
+});
+
 test("smooth mode mixes codes", async () => {
   const [plain, smooth, again] = [
     await model.generateImage("cup", { seed: 3 }),

@@ -33,6 +33,10 @@ export interface ImageSettings {
   readonly draftGuidance?: number;
   /** Scales that the drafter of a class model decided. */
   readonly draftScales?: number;
+  /** Of class models: the mass that codes were drawn from, and what was not the same in all scales. */
+  readonly topP?: number;
+  readonly scaleTopK?: readonly number[];
+  readonly scaleTemperatures?: readonly number[];
   /** Pixels that an extension added. */
   readonly left?: number;
   readonly right?: number;

@@ -103,6 +103,7 @@ export async function varPredictor(programs: VarPrograms, request: VarRequest): 
           scale,
           softCodes(logits_BTV, {
             ...smooth,
+            topK: typeof smooth.topK === "object" ? smooth.topK[scale] : smooth.topK,
             vocab: config.codebookSize,
             progress,
             scale: { start: offsets[scale], length: own },

@@ -4,7 +4,9 @@
  */
 import { keepLikely, type Likely } from "../../decode/index.ts";
 
-export interface Smooth extends Likely {
+export interface Smooth extends Omit<Likely, "topK"> {
+  /** In all scales, or of each. */
+  topK?: number | readonly number[];
   /** Standard Gumbel noise of a code in a slot of a row. */
   gumbel(row: number, slot: number, code: number): number;
   /** Rows of the codebook [V, Z]. */
@@ -12,6 +14,7 @@ export interface Smooth extends Likely {
 }
 
 interface Scale extends Smooth {
+  topK?: number;
   vocab: number;
   /** 0 at the first scale, 1 at the last. */
   progress: number;
