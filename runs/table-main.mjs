@@ -2,18 +2,17 @@
 // node runs/table-main.mjs      (environment: runs/tables.mjs)
 
 import { enlarge, plotCurves, sheet } from "fewstep/image";
-import { best, geneval, json, models, open, SCORES, save, say, scores, section, share, table } from "./tables.mjs";
+import { best, geneval, models, open, SCORES, save, say, scores, section, share, table } from "./tables.mjs";
 
 const STEPS = [16, 8, 4, 2];
-// Top-k of the paper (200 and 10 of 8192 codes) in the proportions of this codebook.
-const { codebookSize } = json(`${models.turbo}/config.json`).showo;
-const topK = { 4: Math.round((200 * codebookSize) / 8192), 2: Math.max(2, Math.round((10 * codebookSize) / 8192)) };
+/** The likeliest tokens, the surest cells first: what few steps come out best with (docs/LOG.md), one picture for a prompt. */
+const surest = { topK: 1, temperature: 0 };
 const kinds = [
   { name: `Show-o, guidance ${best}`, model: models.teacher, guidance: best, paper: "Show-o10" },
-  { name: `Show-o, guidance ${best / 2}`, model: models.teacher, guidance: best / 2, paper: "Show-o5" },
-  { name: "Show-o taught to do without guidance", model: models.unguided, guidance: 0 },
-  { name: "Turbo*, no guidance", model: models.star, guidance: 0, turbo: true, paper: "Turbo*" },
-  { name: "Turbo, no guidance", model: models.turbo, guidance: 0, turbo: true, paper: "Turbo" },
+  { name: `Show-o, guidance ${best}, surest`, model: models.teacher, guidance: best, ...surest, paper: "Show-o5" },
+  { name: "Show-o taught to do without guidance", model: models.unguided, guidance: 0, ...surest },
+  { name: "Turbo*, no guidance", model: models.star, guidance: 0, ...surest, paper: "Turbo*" },
+  { name: "Turbo, no guidance", model: models.turbo, guidance: 0, ...surest, paper: "Turbo" },
 ];
 /** Table 6 of the paper, 256 px: average and seconds on an RTX 4090. */
 const PAPER = {
@@ -27,8 +26,8 @@ const rows = [];
 const curves = kinds.map(({ name }) => ({ name, x: [], y: [] }));
 let ceilings;
 for (const steps of STEPS)
-  for (const [i, { name, model, guidance, turbo, paper }] of kinds.entries()) {
-    const result = await geneval(model, { steps, guidance, topK: turbo ? topK[steps] : undefined });
+  for (const [i, { name, model, guidance, topK, temperature, paper }] of kinds.entries()) {
+    const result = await geneval(model, { steps, guidance, topK, temperature });
     ceilings = result;
     const [average, seconds] = PAPER[steps][paper] ?? [];
     rows.push([steps, name, ...scores(result), result.secondsPerPicture.toFixed(3), share(average), seconds ?? ""]);
@@ -43,7 +42,7 @@ for (const [steps, drafted] of [
   [2, 1],
 ]) {
   const draft = { model: models.teacher, steps: drafted, guidance: best };
-  const result = await geneval(models.turbo, { steps, guidance: 0, topK: topK[steps], draft });
+  const result = await geneval(models.turbo, { steps, guidance: 0, ...surest, draft });
   rows.push([steps, `Show-o ${drafted}, then Turbo`, ...scores(result), result.secondsPerPicture.toFixed(3), "", ""]);
 }
 
@@ -54,7 +53,7 @@ await save(
 say("strips");
 const strip = [];
 const PROMPTS = ["a photo of two red cars", "a photo of a dog left of a cat", "a photo of a blue umbrella"];
-for (const { model, guidance, turbo } of [kinds[0], kinds.at(-1)]) {
+for (const { name, model, guidance, topK, temperature } of [kinds[0], kinds.at(-1)]) {
   const loaded = await open(model);
   for (const prompt of PROMPTS)
     for (const steps of STEPS) {
@@ -62,11 +61,12 @@ for (const { model, guidance, turbo } of [kinds[0], kinds.at(-1)]) {
         steps,
         guidance,
         seed: 1,
-        topK: turbo ? topK[steps] : undefined,
+        topK,
+        temperature,
       });
       strip.push({
         picture: enlarge(images[0], 128, 128),
-        caption: `${turbo ? "Turbo" : "Show-o"}, ${steps} steps: ${prompt}`,
+        caption: `${name.split(",")[0]}, ${steps} steps: ${prompt}`,
       });
     }
 }
@@ -95,7 +95,7 @@ await section(
   "table:main",
   "Turbo: pictures by steps",
   [
-    `\`node runs/table-main.mjs\`: ${ceilings.images} pictures for each row, judged by the detector; Turbo draws from the ${topK[4]} likeliest codes at 4 steps and the ${topK[2]} likeliest at 2. The last columns are the paper's Table 6 (256 px, an RTX 4090).`,
+    `\`node runs/table-main.mjs\`: ${ceilings.images} pictures for each row, judged by the detector; all but the first rows of each kind of steps take the likeliest token of each cell and decide the surest cells first. The paper's second Show-o has half the guidance. The last columns are the paper's Table 6 (256 px, an RTX 4090).`,
     table(["steps", "model", ...SCORES, "s a picture", "paper: average", "paper: s"], [...above, ...rows]),
     "![GenEval average by steps](pictures/quality-by-steps.png)",
     "![Show-o and Turbo at 16, 8, 4 and 2 steps](pictures/steps-of-turbo.png)",
