@@ -2,7 +2,7 @@
 //   node runs/train-var.mjs TOKENIZER.safetensors OUT STEPS PRESET                      from scratch (mini, mini-refiner)
 //   node runs/train-var.mjs TOKENIZER.safetensors OUT STEPS mini START N                a drafter of N scales
 //   node runs/train-var.mjs TOKENIZER.safetensors OUT STEPS mini-refiner START N TEACHER  a refiner from scale N on (0: all)
-// START and TEACHER are exported weights. FASHION=folder trains on Fashion-MNIST instead.
+// START and TEACHER are exported weights. ASTRAY=0.5: up to half of the tokens are another picture's. FASHION=folder trains on Fashion-MNIST instead.
 import { readWeights } from "fewstep/files";
 import { MSVQ_PRESETS, msvqPrograms } from "fewstep/models/msvq";
 import { VAR_PRESETS } from "fewstep/models/var";
@@ -10,7 +10,7 @@ import { loadAtlas } from "fewstep/scenes";
 import { fashionSource, objectSource, refinerTask, train, varTask } from "fewstep/train";
 
 const [tokens, out, steps, preset = "mini", start, n, teacherFile] = process.argv.slice(2);
-const { FASHION: folder, THREADS = "1", BATCH = "8", MICRO = "2", PEAK } = process.env;
+const { FASHION: folder, THREADS = "1", BATCH = "8", MICRO = "2", PEAK, ASTRAY } = process.env;
 const arrays = (path) => {
   const file = readWeights(path);
   return Object.fromEntries(file.names.map((name) => [name, file.float32(name)]));
@@ -26,7 +26,13 @@ const tokenizer = msvqPrograms(MSVQ_PRESETS.mini, (name) => vae[name], {
   spinning: false,
   micro: 8,
 });
-const settings = { config, batchSize: Number(BATCH), labelDropout: 0.1, seed };
+const settings = {
+  config,
+  batchSize: Number(BATCH),
+  labelDropout: 0.1,
+  seed,
+  ...(ASTRAY && { astray: Number(ASTRAY) }),
+};
 const weights = start && start !== "-" ? arrays(start) : undefined;
 const options = { about: { ...settings, tokens, start, n, teacherFile, folder }, micros: Number(MICRO) };
 const task = teacherFile

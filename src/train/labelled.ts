@@ -24,14 +24,13 @@ export interface LabelledSource {
   pictures(first: number, count: number, split: Split): LabelledPicture[];
 }
 
-/** One object of any of the classes, large, in its own colours, at one of four places before one of four backgrounds. */
+/** One object of any of the classes, large, in its own colours, on a lattice of 8 pixels before one of four backgrounds. */
 export const OBJECTS: Domain = {
   classes: CLASS_NAMES,
   // Named so that no white sheep stands in the snow.
   colors: COLOR_NAMES,
   sizes: [48],
-  // Few places: tokens of one scale are drawn apart, and an object that does not yet know its place comes out in several.
-  lattice: 16,
+  lattice: 8,
   backgrounds: ["plain", "grass", "night", "beach"],
   tasks: { single_object: 1, two_object: 0, counting: 0, colors: 0, position: 0, color_attr: 0 },
   namesBackground: 1,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { tinyMsvq, tinyNetworks, tinyStates } from "../../test/tiny-label-model.ts";
+import { f32 } from "../base/index.ts";
 import { readPicture } from "../image/index.ts";
 import { msvqPrograms } from "../models/msvq/index.ts";
 import type { Arrays } from "../runtime/index.ts";
@@ -93,6 +94,50 @@ test("a drafter learns its scales alone", async () => {
   const places = tinyStates.drafter.get("pos_1LC")!.data;
   expect(params.pos_1LC.subarray(5 * 16)).toEqual(places.subarray(5 * 16));
   expect(params.pos_1LC.subarray(0, 5 * 16)).not.toEqual(places.subarray(0, 5 * 16));
+});
+
+test("tokens that are led astray are corrected by the scales that follow", async () => {
+  const { pixelsOf } = await import("./lesson-arrays.ts");
+  const pixels = pixelsOf(source.pictures(0, 2, "train"));
+  const plain = await tokenizer.encode(pixels);
+  const length = plain.ids.shape[1];
+  const nothing = new Int32Array(2 * length).fill(-1);
+  expect(await tokenizer.encode(pixels, nothing)).toEqual(plain);
+
+  // The first token of the second picture is another one.
+  const other = (Number(plain.ids.data[length]) + 5) % tinyMsvq.codebookSize;
+  const led = await tokenizer.encode(
+    pixels,
+    nothing.map((id, i) => (i === length ? other : id)),
+  );
+  const idsOf = ({ ids }: typeof plain, row: number) =>
+    Array.from(ids.data.subarray(row * length, (row + 1) * length), Number);
+  expect(idsOf(led, 0)).toEqual(idsOf(plain, 0));
+  // What is learnt there is still the right one; what follows tells what is now missing.
+  expect(idsOf(led, 1)[0]).toBe(idsOf(plain, 1)[0]);
+  expect(idsOf(led, 1).slice(1)).not.toEqual(idsOf(plain, 1).slice(1));
+  const used = [other, ...idsOf(led, 1).slice(1)];
+  const { sides, zChannels } = tinyMsvq;
+  const side = sides.at(-1)!;
+  let fHat = f32([1, zChannels, side, side]);
+  let at = 0;
+  for (const [scale, p] of sides.entries()) {
+    const codes = f32([1, p * p, zChannels], tokenizer.codes(used.slice(at, at + p * p)));
+    ({ fHat } = await tokenizer.addScale(scale, fHat, codes));
+    at += p * p;
+    const size = fHat.data.length;
+    const told = led.fHats.data.subarray((scale * 2 + 1) * size, (scale * 2 + 2) * size);
+    for (const [i, value] of fHat.data.entries()) expect(told[i]).toBeCloseTo(value, 4);
+  }
+  await expect(tokenizer.encode(pixels, nothing.subarray(1))).rejects.toThrow(/lead astray/);
+  await expect(tokenizer.encode(pixels, nothing.fill(tinyMsvq.codebookSize))).rejects.toThrow(/lead astray/);
+
+  const batch = (astray?: number) =>
+    varTask({ ...base, config: tinyNetworks.drafter, astray }, tokenizer, source, { about: {} }).batch(0, 0);
+  const [right, none, some] = [await batch(), await batch(0), await batch(0.9)];
+  expect(none).toEqual(right);
+  expect(some.inputs).not.toEqual(right.inputs);
+  expect(some).toEqual(await batch(0.9));
 });
 
 test.each([0, 2])("a refiner comes closer to its teacher on the scales from %s on; the teacher stays", async (from) => {

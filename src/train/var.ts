@@ -4,7 +4,7 @@
  */
 import { i64, type NdArray, Rng } from "../base/index.ts";
 import { type Graph, reshape, slice, stopGradient, type Tensor } from "../graph/index.ts";
-import { type MsvqPrograms, scaleOffsets, tokenCount } from "../models/msvq/index.ts";
+import { type Encoded, type MsvqPrograms, scaleOffsets, tokenCount } from "../models/msvq/index.ts";
 import { teacherForced, type VarConfig, varParameters } from "../models/var/index.ts";
 
 import type { Arrays } from "../runtime/index.ts";
@@ -26,11 +26,17 @@ export interface VarTraining {
   weights?: Arrays;
   /** Learn the first scales alone: a drafter of so many. */
   scales?: number;
+  /**
+   * Up to so large a share of a picture's tokens (more in one picture, fewer in another) are another picture's when the next
+   * scale is learnt, which is to correct them (default 0). Tokens of one scale are drawn apart and do not always agree; who has
+   * only seen those that do goes on badly (docs/LOG.md).
+   */
+  astray?: number;
 }
 
 /** What learning has in common: pictures as tokens, some of them without their class. */
 function lessons(
-  { config, batchSize, labelDropout, seed }: VarTraining,
+  { config, batchSize, labelDropout, seed, astray = 0 }: VarTraining,
   tokenizer: MsvqPrograms,
   source: LabelledSource,
 ) {
@@ -41,11 +47,29 @@ function lessons(
   ): Promise<{ labels: NdArray; ids: NdArray; inputs: NdArray }> => {
     const first = (step * micros + micro) * batchSize;
     const pictures = source.pictures(first, batchSize, "train");
-    const { ids, inputs } = await tokenizer.encode(pixelsOf(pictures));
+    const pixels = pixelsOf(pictures);
     const rng = new Rng(seed, first);
-    const labels = pictures.map(({ label }) => (rng.uniform() < labelDropout ? config.classes : label));
-    return { labels: i64([batchSize], labels), ids, inputs };
+    const labels = i64(
+      [batchSize],
+      pictures.map(({ label }) => (rng.uniform() < labelDropout ? config.classes : label)),
+    );
+    const right = await tokenizer.encode(pixels);
+    if (!astray) return { labels, ids: right.ids, inputs: right.inputs };
+    const led = ledAstray(right.ids, astray, rng);
+    const { ids, inputs } = await tokenizer.encode(pixels, led);
+    return { labels, ids, inputs };
   };
+}
+
+/** Tokens [B, L] of the next picture in some places, -1 in the others. */
+function ledAstray({ shape: [rows, length], data }: Encoded["ids"], most: number, rng: Rng): Int32Array {
+  const out = new Int32Array(rows * length);
+  for (let row = 0; row < rows; row++) {
+    const share = most * rng.uniform();
+    const other = ((row + 1) % rows) * length;
+    for (let i = 0; i < length; i++) out[row * length + i] = rng.uniform() < share ? Number(data[other + i]) : -1;
+  }
+  return out;
 }
 
 /** Weight decay leaves out biases, places, levels and scales (VAR spec section 7). */

@@ -2,7 +2,7 @@
  * A multi-scale tokenizer as programs: pictures to ids, ids to feature maps scale by scale, maps to pixels. Pictures are
  * read and drawn a few at a time, so that memory does not grow with the batch.
  */
-import { f32, fail, type NdArray, sizeOf } from "../../base/index.ts";
+import { bool, f32, fail, i64, type NdArray, nd, sizeOf } from "../../base/index.ts";
 import { concat, type Graph, maximum, minimum, reshape, type Tensor } from "../../graph/index.ts";
 import { createHost, type Host, programsOn, type SessionOptions } from "../../runtime/index.ts";
 import { latentSide, type MsvqConfig, pictureSide, tokenCount } from "./config.ts";
@@ -21,8 +21,11 @@ export interface Encoded {
 
 export interface MsvqPrograms {
   readonly config: MsvqConfig;
-  /** Pixels float32 [B, 3, H, W] in [-1, 1] to what there is to learn of them. */
-  encode(pixels: NdArray<"float32">): Promise<Encoded>;
+  /**
+   * Pixels float32 [B, 3, H, W] in [-1, 1] to what there is to learn of them. `astray`: ids [B, L] that the maps are made
+   * with in place of the nearest ones, -1 where there is none; what then has to be corrected is in the ids of later scales.
+   */
+  encode(pixels: NdArray<"float32">, astray?: Int32Array): Promise<Encoded>;
   /** The map [B, Z, P, P] with the codes [B, l, Z] of one scale added, and what is read for the next scale [B, l', Z]. */
   addScale(
     scale: number,
@@ -56,16 +59,16 @@ export function msvqPrograms(
   /** Runs `name` on at most `micro` rows at a time and joins what comes out. */
   async function inParts(
     name: string,
-    x: NdArray<"float32">,
+    feeds: Record<string, NdArray>,
     build: (graph: Graph, rows: number) => void,
   ): Promise<Record<string, NdArray>[]> {
     const parts: Record<string, NdArray>[] = [];
-    const [rows, ...shape] = x.shape;
-    const size = sizeOf(shape);
+    const [rows] = feeds.x.shape;
     for (let start = 0; start < rows; start += micro) {
       const count = Math.min(micro, rows - start);
       const program = await once(`${name} ${count}`, (graph) => build(graph, count));
-      parts.push(await program.run({ x: f32([count, ...shape], x.data.slice(start * size, (start + count) * size)) }));
+      const some = Object.entries(feeds).map(([of, array]) => [of, rowsOf(array, start, count)]);
+      parts.push(await program.run(Object.fromEntries(some)));
     }
     return parts;
   }
@@ -79,15 +82,18 @@ export function msvqPrograms(
 
   return {
     config,
-    async encode(x) {
+    async encode(x, astray) {
       if (x.shape.join() !== [x.shape[0], 3, pixels, pixels].join())
         fail("these pixels do not fit the tokenizer", {
           expected: `[B, 3, ${pixels}, ${pixels}]`,
           got: `[${x.shape}]`,
         });
-      const parts = await inParts("encode", x, (graph, rows) => buildEncoder(config, graph, rows));
       const rows = x.shape[0];
       const length = tokenCount(config);
+      const feeds = astray ? { x, ...astrayFeeds(astray, rows, length, codebookSize) } : { x };
+      const parts = await inParts(astray ? "encode astray" : "encode", feeds, (graph, count) =>
+        buildEncoder(config, graph, count, astray !== undefined),
+      );
       const scales = sides.length;
       const map = zChannels * side * side;
       const fHats = f32([scales, rows, zChannels, side, side]);
@@ -132,12 +138,37 @@ export function msvqPrograms(
       return out;
     },
     async decode(fHat) {
-      const parts = await inParts("decode", fHat, (graph, rows) => buildDecoder(config, graph, rows, fHat.shape));
+      const parts = await inParts("decode", { x: fHat }, (graph, rows) =>
+        buildDecoder(config, graph, rows, fHat.shape),
+      );
       const [rows, , h, w] = fHat.shape;
       const factor = pixels / side;
       return joined(parts, "pixels", [rows, 3, h * factor, w * factor]);
     },
     dispose,
+  };
+}
+
+/** Rows start ... start+count-1. */
+function rowsOf(array: NdArray, start: number, count: number): NdArray {
+  const [, ...shape] = array.shape;
+  const size = sizeOf(shape);
+  return nd(array.dtype, [count, ...shape], array.data.slice(start * size, (start + count) * size));
+}
+
+function astrayFeeds(astray: Int32Array, rows: number, length: number, vocab: number): Record<string, NdArray> {
+  if (astray.length !== rows * length || astray.some((id) => id < -1 || id >= vocab))
+    fail("these tokens cannot lead astray", {
+      expected: `${rows} x ${length} ids from 0 to ${vocab - 1}, or -1`,
+      got: `${astray.length} from ${Math.min(...astray)} to ${Math.max(...astray)}`,
+    });
+  const taken = Uint8Array.from(astray, (id) => Number(id >= 0));
+  return {
+    astray: i64(
+      [rows, length],
+      astray.map((id) => Math.max(0, id)),
+    ),
+    taken: bool([rows, length], taken),
   };
 }
 
@@ -151,10 +182,13 @@ function joined(parts: readonly Record<string, NdArray>[], name: string, shape: 
   return out;
 }
 
-function buildEncoder(config: MsvqConfig, graph: Graph, rows: number): void {
+function buildEncoder(config: MsvqConfig, graph: Graph, rows: number, astray: boolean): void {
   const pixels = pictureSide(config);
   const { sides } = config;
-  const scales = quantize(latentOf(graph.input("x", "float32", [rows, 3, pixels, pixels]), config), config);
+  const tokens = [rows, tokenCount(config)];
+  const latent = latentOf(graph.input("x", "float32", [rows, 3, pixels, pixels]), config);
+  const led = astray && { ids: graph.input("astray", "int64", tokens), taken: graph.input("taken", "bool", tokens) };
+  const scales = quantize(latent, config, led || undefined);
   const fHats = scales.map(({ fHat }) => fHat);
   graph.output(
     "ids",

@@ -13,14 +13,16 @@ import {
   mul,
   reduceSum,
   reshape,
+  slice,
   square,
   stopGradient,
   sub,
   type Tensor,
   transpose,
+  where,
 } from "../../graph/index.ts";
 import { conv } from "../../nn/index.ts";
-import { latentSide, type MsvqConfig } from "./config.ts";
+import { latentSide, type MsvqConfig, scaleOffsets } from "./config.ts";
 import { resample } from "./resample.ts";
 
 /**
@@ -93,14 +95,27 @@ export interface QuantizedScale {
   fHat: Tensor;
 }
 
-/** Quantises a latent [B, Z, P, P] scale by scale. Gradients pass from what is left over to the latent, not to codes. */
-export function quantize(f: Tensor, config: MsvqConfig): QuantizedScale[] {
+/** Ids int64 [B, L] that take the place of the nearest ones where `taken`, bool [B, L]. */
+export interface Astray {
+  ids: Tensor;
+  taken: Tensor;
+}
+
+/**
+ * Quantises a latent [B, Z, P, P] scale by scale. Gradients pass from what is left over to the latent, not to codes. What is
+ * led astray is corrected by the scales that follow: their ids are the nearest to what is then left over (Han et al.,
+ * "Infinity", 2024, self-correction).
+ */
+export function quantize(f: Tensor, config: MsvqConfig, astray?: Astray): QuantizedScale[] {
   let rest = f;
   let fHat: Tensor | undefined;
+  const offsets = scaleOffsets(config);
   return config.sides.map((side, scale) => {
     const pooled = resample(rest, "area", side);
     const ids = nearestCodes(pooled, config);
-    const added = contribution(mapOf(gather(codebook(f, config), ids), side), scale, config);
+    const part = (x: Tensor) => slice(x, 1, offsets[scale], offsets[scale + 1]);
+    const used = astray ? where(part(astray.taken), part(astray.ids), ids) : ids;
+    const added = contribution(mapOf(gather(codebook(f, config), used), side), scale, config);
     fHat = fHat ? add(fHat, added) : added;
     rest = sub(rest, stopGradient(added));
     return { rest: pooled, ids, fHat };
