@@ -161,6 +161,16 @@ test("networks that do not fit each other are refused by name", async () => {
   await expect(saved((c) => (c.networks.refiner.file = "../../x.safetensors"))).rejects.toThrow(
     "in or beside this folder",
   );
+  await expect(saved((c) => (c.defaults.topK = [8, 1]))).rejects.toThrow(/one for each of 3 scales[\s\S]*2/);
+  await saved((c) => (c.defaults.topK = [8, 1, 8]));
+  const own = await loadLabelModel(other, { host: "inline", threads: 1 });
+  const [mine, told] = [
+    await own.generateImage("cup", { seed: 3 }),
+    await own.generateImage("cup", { seed: 3, topK: 8 }),
+  ];
+  expect(mine.images[0].settings.scaleTopK).toEqual([8, 1, 8]);
+  expect(told.images[0].settings).toMatchObject({ topK: 8 });
+  await own.dispose();
   await saveTinyLabelModel(other);
   const settings = JSON.parse(readFileSync(join(other, "var.json"), "utf8"));
   settings.networks.drafter.config.depth = 3;

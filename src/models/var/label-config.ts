@@ -53,7 +53,8 @@ const settings = z.strictObject({
   classes: z.array(z.string().min(1)).optional(),
   defaults: z.strictObject({
     guidance: z.number().min(0),
-    topK: z.int().min(0).default(0),
+    /** In all scales, or of each. */
+    topK: z.union([z.int().min(0), z.array(z.int().min(0)).min(1)]).default(0),
     topP: z.number().min(0).max(1).default(0),
     /** Scales that the drafter decides; absent: all. */
     draftScales: z.int().min(0).optional(),
@@ -98,6 +99,8 @@ export function checkSizes({ tokenizer, networks, pairs, classes, defaults }: La
     holds(Number.isInteger(n) && n >= 1 && n < sides.length, `pairs for 1 to ${sides.length - 1} scales`, scales);
     for (const name of [pair.drafter, pair.refiner]) holds(networks[name] !== undefined, "networks of the model", name);
   }
-  const { draftScales = sides.length } = defaults;
+  const { draftScales = sides.length, topK } = defaults;
+  const each = typeof topK === "number" ? sides.length : topK.length;
+  holds(each === sides.length, `one top-k, or one for each of ${sides.length} scales`, `${each}`);
   holds(draftScales <= sides.length, `at most ${sides.length} drafted scales`, `${draftScales}`);
 }
