@@ -51,10 +51,9 @@ export async function distillModel(config: DistillConfig, options: DistillRunOpt
   for (const [i, stage] of config.stages.entries()) {
     const out = join(options.out, `stage-${i + 1}`);
     const settings = settingsOf(config, stage);
+    const [run, from] = stage.followed ? [followStage, student] : [distillStage, teacher];
     await once(out, settings, () =>
-      stage.followed
-        ? followStage(config, stage, { teacher: student, student, out, settings }, { ...options, tell: tellOf(i + 1) })
-        : distillStage(config, stage, { teacher, student, out, settings }, { ...options, tell: tellOf(i + 1) }),
+      run(config, stage, { teacher: from, student, out, settings }, { ...options, tell: tellOf(i + 1) }),
     );
     teacher = student = join(out, MODEL);
   }
@@ -158,12 +157,14 @@ async function learn(
   }
 }
 
-const distillStage = (
+type RunStage = (
   config: DistillConfig,
   stage: DistillStage,
   place: Place,
   options: DistillRunOptions & { tell: Tell },
-): Promise<void> =>
+) => Promise<void>;
+
+const distillStage: RunStage = (config, stage, place, options) =>
   learn(config, place, options, async ({ teacher, student, data }) => {
     const { signal, tell } = options;
     const source = await trajectoriesOf(config, stage, { teacher, data, out: place.out, signal }, tell);
@@ -191,12 +192,7 @@ const learnUnguided = (config: Unguided, place: Place, options: DistillRunOption
   }));
 
 /** The student draws, and learns its own pictures' ends; guidance is still the first teacher's. */
-const followStage = (
-  config: DistillConfig,
-  stage: DistillStage,
-  place: Place,
-  options: DistillRunOptions & { tell: Tell },
-): Promise<void> =>
+const followStage: RunStage = (config, stage, place, options) =>
   learn(config, place, options, async ({ teacher, student, data }) => {
     const { threads, signal, tell } = options;
     const collections = await collectionsOf(config, stage, teacher, place.out, data);
