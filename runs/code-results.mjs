@@ -20,7 +20,8 @@ const seed = 1000;
 const source = objectSource({ atlas: await loadAtlas(), seed, pixels: detector.config.resolution });
 const real = [];
 let rightInReal = 0;
-for (const one of source.pictures(0, Number(images), "heldout")) {
+const scenes = source.pictures(0, Number(images), "heldout");
+for (const one of scenes) {
   const look = await judge(picture(one.width, one.height, one.pixels));
   rightInReal += Number(look.seen === source.classes[one.label]);
   real.push(look);
@@ -29,7 +30,6 @@ for (const one of source.pictures(0, Number(images), "heldout")) {
 async function throughTokenizer() {
   const looks = [];
   let right = 0;
-  const scenes = source.pictures(0, Number(images), "heldout");
   for (let first = 0; first < scenes.length; first += Number(batch)) {
     const some = scenes.slice(first, first + Number(batch));
     const planes = some.map(({ width, height, pixels: data }) => preprocess({ width, height, data }, source.pixels));

@@ -95,7 +95,7 @@ await section(
   "table:main",
   "Turbo: pictures by steps",
   [
-    `\`node runs/table-main.mjs\`: ${ceilings.images} pictures for each row, judged by the detector; "surest" and all students take the likeliest token of each cell and decide the surest cells first; Turbo* is turbo-mini, Turbo what runs/turbo-mini.json made of a student before it. The paper's second Show-o has half the guidance. The last columns are the paper's Table 6 (256 px, an RTX 4090).`,
+    `\`node runs/table-main.mjs\`: ${ceilings.images} pictures for each row, judged by the detector; "surest" and all students take the likeliest token of each cell and decide the surest cells first; Turbo* is ${models.star}, Turbo ${models.turbo} (runs/README.md). Seconds are those of each row's own run, some beside other work; \`npm run bench -- generate\` times steps side by side. The paper's second Show-o has half the guidance. The last columns are the paper's Table 6 (256 px, an RTX 4090).`,
     table(["steps", "model", ...SCORES, "s a picture", "paper: average", "paper: s"], [...above, ...rows]),
     "![GenEval average by steps](pictures/quality-by-steps.png)",
     "![Show-o and Turbo at 16, 8, 4 and 2 steps](pictures/steps-of-turbo.png)",

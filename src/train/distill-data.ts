@@ -73,7 +73,7 @@ export async function dataOf({ data, seed, trajectories }: DistillConfig, pixels
 const textAt = (texts: readonly string[], index: number): string => texts[index % texts.length];
 
 const REDRAW_TEMPERATURE = 0.5;
-/** Between the seeds of two attempts: no picture is drawn with the seed of another. */
+/** Between the seeds of two attempts, more than pictures are ever collected. */
 const FAR = 2 ** 24;
 
 /** Follows the teacher through what is asked for with numbers first ... first+count-1. */
@@ -110,7 +110,7 @@ const recorders = (
         {
           ...common,
           // What was drawn greedily needs noise to become another picture.
-          temperature: temperature || REDRAW_TEMPERATURE,
+          temperature: (noises ? (temperature ?? 1) : 0) || REDRAW_TEMPERATURE,
           topK: noises ? topK : 1,
           seeds: wrong.map((index) => config.seed + first + index + redraw * FAR),
         },

@@ -132,6 +132,11 @@ test("a stage goes on with states of the student's own pictures, and is told wha
 
   expect(() => config({ rows: 3, steps: [0] })).toThrow(/too many rows are states[\s\S]*at most 2/);
   expect(() => config({ rows: 1, steps: [4] })).toThrow(/no such step[\s\S]*0 to 3/);
+  const other = (more: object) => configOf({ stages: [{ ...stage, followed }], ...more } as object);
+  expect(() => other({ trajectories: { from: "teacher" } })).toThrow(/collected ahead/);
+  expect(() => distillConfigOf({ name: "x", teacher, stages: [{ ...stage, followed }] }, "paper-256")).toThrow(
+    /settings of `unguided`/,
+  );
 });
 
 test("by command", { timeout: 180_000 }, async () => {
