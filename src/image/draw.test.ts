@@ -129,6 +129,11 @@ test("a chart shows each curve in its colour where its values are", () => {
 });
 
 test("charts refuse curves that cannot be drawn", () => {
+  // Names that do not fit in one row go on in the next: a curve without a point has its mark all the same.
+  const names = ["a curve with a long name", "another one with a long name", "the last one"];
+  const many = names.map((name, i) => ({ name, x: [0, 1], y: i < 2 ? [i, 1] : [Number.NaN, Number.NaN] }));
+  const marked = plotCurves({ title: "t", series: many, width: 400, height: 300 });
+  expect(count(marked, [0, 158, 115])).toBe(26 * 4);
   expect(() => plotCurves({ title: "t", series: [] })).toThrow("nothing to plot");
   expect(() => plotCurves({ title: "t", series: [{ name: "a", x: [1], y: [-1] }], logY: true })).toThrow("nothing");
   expect(() => plotCurves({ title: "t", series: [{ name: "a", x: [1], y: [] }] })).toThrow("1 x values and 0 y values");

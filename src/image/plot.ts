@@ -103,7 +103,12 @@ export function plotCurves({ title, series, xLabel = "", logY = false, width = 1
   if (all.length === 0) fail("there is nothing to plot", { where: title, expected: "at least one finite value" });
 
   const line = textHeight(SCALE);
-  const top = 20 + 3 * line + 28;
+  const legend = legendOf(
+    curves.map(({ name }) => name),
+    width - WIDEST_LABELS - 40,
+  );
+  const rows = 1 + Math.max(...legend.map(({ row }) => row));
+  const top = 20 + (2 + rows) * line + (rows - 1) * LEGEND_GAP + 28;
   const bottom = height - 20 - line - (xLabel ? line + 12 : 0);
   const ys = all.map(([, y]) => y);
   const yAxis = logY ? logAxis(ys, bottom, top) : linearAxis(ys, bottom, top, (bottom - top) / 70);
@@ -118,12 +123,11 @@ export function plotCurves({ title, series, xLabel = "", logY = false, width = 1
 
   const out = picture(width, height);
   drawText(out, title, left, 20, INK, SCALE + 1);
-  drawLegend(
-    out,
-    curves.map(({ name }) => name),
-    left,
-    20 + 2 * line,
-  );
+  for (const [i, { name, x, row }] of legend.entries()) {
+    const y = 20 + 2 * line + row * (line + LEGEND_GAP);
+    fillRectangle(out, { x: left + x, y: y + 2 * SCALE, width: 26, height: 4 }, PALETTE[i % PALETTE.length]);
+    drawText(out, name, left + x + 34, y, INK, SCALE);
+  }
   for (const tick of yAxis.ticks) {
     const y = Math.round(yAxis.pixel(tick));
     const label = yAxis.label(tick);
@@ -153,10 +157,18 @@ export function plotCurves({ title, series, xLabel = "", logY = false, width = 1
   return out;
 }
 
-function drawLegend(out: Picture, names: string[], x: number, y: number): void {
-  names.forEach((name, i) => {
-    fillRectangle(out, { x, y: y + 2 * SCALE, width: 26, height: 4 }, PALETTE[i % PALETTE.length]);
-    drawText(out, name, x + 34, y, INK, SCALE);
-    x += 34 + textWidth(name, SCALE) + 28;
+/** Room that is kept for the numbers of the y axis, beside which the legend begins. */
+const WIDEST_LABELS = 160;
+const LEGEND_GAP = 8;
+
+/** Where each name stands, in as many rows as they need. */
+function legendOf(names: readonly string[], room: number): { name: string; x: number; row: number }[] {
+  let [x, row] = [0, 0];
+  return names.map((name) => {
+    const taken = 34 + textWidth(name, SCALE);
+    if (x > 0 && x + taken > room) [x, row] = [0, row + 1];
+    const place = { name, x, row };
+    x += taken + 28;
+    return place;
   });
 }
