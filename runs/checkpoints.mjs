@@ -1,5 +1,6 @@
 // The checkpoints of a run and the tensors of a file, for the scripts here.
 import { existsSync, readdirSync } from "node:fs";
+import { f32 } from "fewstep/base";
 import { readSafetensors } from "fewstep/files";
 
 /** Tensors by name, as float32. */
@@ -15,3 +16,9 @@ export function newestCheckpoint(run) {
   const name = names.sort().at(-1);
   return { name, step: name ? Number(name.slice(5)) : 0 };
 }
+
+/** Weights of a transformer from before its pictures had cell embeddings: they begin as zeros. */
+export const withCells = ({ imageTokens, hiddenSize }, weights) => ({
+  "showo.model.embed_cells.weight": f32([imageTokens + 1, hiddenSize]),
+  ...weights,
+});

@@ -28,6 +28,7 @@ const showo: ShowoConfig = {
   codebookSize: 64,
   imageTokens: 16,
   maxTextTokens: 24,
+  cellEmbeddings: true,
 };
 
 /** 32x32 pixels to 4x4 cells of 8x8 pixels. */

@@ -9,6 +9,8 @@ import { type Safetensors, toFloat16, writeAtomic } from "../files/index.ts";
 import { Graph } from "../graph/index.ts";
 import {
   buildPackedPart,
+  CELL_EMBEDDINGS,
+  cellRows,
   DTYPES,
   headColumns,
   PACKED_PARTS,
@@ -54,6 +56,7 @@ export interface TransformerOptions {
 const LAYER_ERROR = 0.06;
 const ROWS_AT_ONCE = 4096;
 const MODEL = "showo.model";
+const CELLS = `${MODEL}.${CELL_EMBEDDINGS}.weight`;
 
 /**
  * Writes `onnx/*` below `folder`, which is kept when the conversion is cut short and taken up by the next call.
@@ -168,9 +171,15 @@ async function embed(job: Job): Promise<void> {
     };
     await fileOf(job, "body", dtype).add(name, pieces());
   }
+  const cells = config.cellEmbeddings ? finite(CELLS, weights.float32(CELLS)) : undefined;
+  if (cells) for (const dtype of dtypes) await fileOf(job, "body", dtype).add(CELLS, [cells]);
+  const width = config.hiddenSize;
   journal.activations = rows.map(({ ids }) => {
-    const x = f32([1, ids.length, config.hiddenSize]);
-    for (const [i, id] of ids.entries()) x.data.set(weights.rows(name, id, id + 1).data, i * config.hiddenSize);
+    const x = f32([1, ids.length, width]);
+    for (const [i, id] of ids.entries()) x.data.set(weights.rows(name, id, id + 1).data, i * width);
+    if (cells)
+      for (const [i, row] of cellRows(config, ids).entries())
+        for (let j = 0; j < width; j++) x.data[i * width + j] += cells.data[row * width + j];
     return x;
   });
 }

@@ -20,6 +20,7 @@ const showo: z.ZodType<ShowoConfig> = z.strictObject({
   codebookSize: size,
   imageTokens: size,
   maxTextTokens: size.min(4),
+  cellEmbeddings: z.boolean().optional(),
 });
 
 const half = z.strictObject({

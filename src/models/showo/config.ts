@@ -20,6 +20,11 @@ export interface ShowoConfig {
   imageTokens: number;
   /** Text slots of a training row (max_seq_length). */
   maxTextTokens: number;
+  /**
+   * Whether every cell of a picture has an embedding of its own, added to its token's. The published models have none; the
+   * few rotary frequencies of narrow heads hardly tell the columns of a small grid apart (docs/LOG.md).
+   */
+  cellEmbeddings?: boolean;
 }
 
 const phi: ShowoConfig = {
@@ -54,6 +59,7 @@ export const SHOWO_PRESETS = {
     codebookSize: 4096,
     imageTokens: 64,
     maxTextTokens: 24,
+    cellEmbeddings: true,
   },
 } satisfies Record<string, ShowoConfig>;
 

@@ -3,7 +3,21 @@
  * (Show-o spec section 2). One definition serves training, full forwards and cached inference.
  */
 import { f32, type NdArray } from "../../base/index.ts";
-import { add, cos, gather, gelu, matmul, mul, reshape, sin, type Tensor } from "../../graph/index.ts";
+import {
+  add,
+  cast,
+  cos,
+  gather,
+  gelu,
+  greater,
+  matmul,
+  mul,
+  reduceMax,
+  reshape,
+  sin,
+  sub,
+  type Tensor,
+} from "../../graph/index.ts";
 import { layerNorm, linearRows } from "../../nn/index.ts";
 import type { ShowoConfig } from "./config.ts";
 import { type Kernels, type KeyValue, plainKernels } from "./kernels.ts";
@@ -33,6 +47,11 @@ export function showoBody(
   const present: KeyValue[] = [];
   const hidden = graph.scope("showo.model", () => {
     let x = graph.scope("embed_tokens", () => kernels.embed(ids, vocabularyOf(config).size, config.hiddenSize));
+    if (config.cellEmbeddings)
+      x = add(
+        x,
+        graph.scope(CELL_EMBEDDINGS, () => cellEmbeddings(config, ids, positions)),
+      );
     const rotations = rotary(config, positions);
     for (let l = 0; l < config.layers; l++)
       graph.scope(`layers.${l}`, () => {
@@ -44,6 +63,31 @@ export function showoBody(
     return graph.scope("final_layernorm", () => layerNorm(x, config.normEps));
   });
   return { hidden, present };
+}
+
+/** Scope of the table [1 + imageTokens, D] of cell embeddings; its first row is for what belongs to no picture. */
+export const CELL_EMBEDDINGS = "embed_cells";
+
+/**
+ * Embeddings [B, M, D] of where tokens lie in the picture of their row, which is in one pass as a whole: a cell is as far
+ * behind the first one as its position says.
+ */
+function cellEmbeddings(config: ShowoConfig, ids: Tensor, positions: Tensor): Tensor {
+  const { image } = vocabularyOf(config);
+  const pictured = cast(greater(cast(ids, "float32"), image - 1), "float32");
+  // The first cell is the one farthest from a place behind all of them.
+  const behind = 1e6;
+  const first = sub(behind, reduceMax(mul(pictured, sub(behind, positions)), [1], true));
+  const cells = mul(pictured, add(sub(positions, first), 1));
+  const table = ids.graph.param("weight", [config.imageTokens + 1, config.hiddenSize], { constant: 0 });
+  return gather(table, cast(cells, "int64"));
+}
+
+/** The row of that table for each id of a row. */
+export function cellRows(config: ShowoConfig, ids: readonly number[]): number[] {
+  const { image } = vocabularyOf(config);
+  const first = ids.findIndex((id) => id >= image);
+  return ids.map((id, i) => (id >= image ? i - first + 1 : 0));
 }
 
 export interface LayerInputs {

@@ -1,7 +1,16 @@
 /** Show-o: one transformer that draws pictures and describes them. */
 export * from "./config.ts";
 export { DTYPES, type PackedDType, partFile, type StorageChoice } from "./dtypes.ts";
-export { type BodyInputs, positionsFrom, rotary, showoBody, showoHead, showoLayer } from "./graph.ts";
+export {
+  type BodyInputs,
+  CELL_EMBEDDINGS,
+  cellRows,
+  positionsFrom,
+  rotary,
+  showoBody,
+  showoHead,
+  showoLayer,
+} from "./graph.ts";
 export { encodePrefix, type ImageRequest, imagePredictor, type Prefix } from "./image-predictor.ts";
 export { JOINED, type Kernels, type KeyValue, packedKernels, plainKernels, storedKernels } from "./kernels.ts";
 export * from "./masks.ts";

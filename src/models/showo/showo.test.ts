@@ -43,6 +43,52 @@ test.each(Object.keys(MASKS))("%s: masks and logits are the recorded ones", asyn
   expect(largestError(await fullLogits(rows, mask), want)).toBeLessThan(2e-4);
 });
 
+/** The same network with embeddings of cells, and as they are defined: codes and all other ids with other embeddings. */
+function withCells(codes: number[]) {
+  const table = f32([17, config.hiddenSize]);
+  for (let i = 0; i < table.data.length; i++) table.data[i] = Math.sin(i * 1.7);
+  const tokens = weights.get("showo.model.embed_tokens.weight") as NdArray<"float32">;
+  const defined = f32([...tokens.shape], tokens.data.slice());
+  for (let id = 0; id < vocabulary.size; id++) {
+    const cell = codes.indexOf(id - vocabulary.image) + 1;
+    for (let i = 0; i < config.hiddenSize; i++)
+      defined.data[id * config.hiddenSize + i] += table.data[cell * config.hiddenSize + i];
+  }
+  const open = (config: showo.ShowoConfig, more: [string, NdArray][]) => {
+    const all = new Map([...weights, ...more]);
+    return showo.showoPrograms(config, (name) => all.get(name), { threads: 1 });
+  };
+  return {
+    told: open({ ...config, cellEmbeddings: true }, [["showo.model.embed_cells.weight", table]]),
+    defined: open(config, [["showo.model.embed_tokens.weight", defined]]),
+  };
+}
+
+test("embeddings of cells: codes that know where they lie, behind any prompt and before any question", async () => {
+  const codes = Array.from({ length: 16 }, (_, i) => 3 * i + 1);
+  const { told, defined } = withCells(codes);
+  const [canvas, slots] = [{ ...blank(2, 16), ids_BL: Int32Array.from([...codes, ...codes]) }, blank(1, 4)];
+  for (const guidance of [0, 1]) {
+    const drawn = async (programs: showo.ShowoPrograms) => {
+      const predictor = await showo.imagePredictor(programs, { prompts: [[0, 1, 2, 3], [7]], guidance });
+      return predictor.predict(canvas, { start: 0, end: 16 }, 1);
+    };
+    const [got, want, without] = await Promise.all([told, defined, programs].map(drawn));
+    expect(largestError(got, want)).toBeLessThan(1e-4);
+    expect(largestError(without, want)).toBeGreaterThan(0.1);
+  }
+  const read = async (programs: showo.ShowoPrograms) => {
+    const prompt = showo.questionIds(config, codes, [10, 12]);
+    const predictor = await showo.textPredictor(programs, { prompt, slots: 4 });
+    const first = Array.from(await predictor.predict(slots, { start: 0, end: 2 }, 0));
+    predictor.settle(1);
+    return [...first, ...(await predictor.predict(slots, { start: 1, end: 4 }, 0))];
+  };
+  const [got, want, without] = await Promise.all([told, defined, programs].map(read));
+  expect(largestError(got, want)).toBeLessThan(1e-4);
+  expect(largestError(without, want)).toBeGreaterThan(0.1);
+});
+
 test("drawing on cached prefixes gives the logits of the padded full forward, guided and not", async () => {
   const prompts = [[0, 1, 2, 3], [7]];
   const canvas = blank(2, 16);
