@@ -12,7 +12,7 @@ const number = (text) => (text === undefined ? undefined : Number(text));
 /**
  * Settings of the two-stage run. The environment changes them: STEPS, PASSES, GUIDANCE, TEMPERATURE, SEGMENTS and TEXT_SEGMENTS of
  * both stages ("500,400"), PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), TOP_K (of the tokens on the way), LABELS
- * (kept of each distribution; 1 is the likeliest token itself), VERIFIED=1, REDRAWS, ROWS (pictures/texts/plain texts of a step),
+ * (kept of each distribution; 1 is the likeliest token itself), VERIFIED=1, REDRAWS, REWRITES ("and/above"), ROWS (pictures/texts/plain texts of a step),
  * TEXT_POINTS (of each text), TEXT_WEIGHT, PEAK (of the learning rate), DATA (a domain of scenes).
  */
 export function turboConfig(teacher, more = {}) {
@@ -46,6 +46,10 @@ export function turboConfig(teacher, more = {}) {
       labels: number(env.LABELS),
       verified: env.VERIFIED === "1",
       redraws: number(env.REDRAWS),
+      rewrites: env.REWRITES?.split(",").map((pair) => {
+        const [from, to] = pair.split("/").map((words) => ` ${words} `);
+        return { from, to };
+      }),
     },
     rows: { image, text, lm },
     textPoints: number(env.TEXT_POINTS),

@@ -92,6 +92,11 @@ const schema = z.strictObject({
        * most. The first that is right takes its place; if none is, the first of all stays, so that no prompt is left out.
        */
       redraws: z.int().min(0).max(64).default(0),
+      /**
+       * Pictures are drawn from prompts in which these words are others, and learnt from the prompts as they are: what a
+       * prompt leaves open is decided where the teacher draws best. Verified by what they were drawn from.
+       */
+      rewrites: z.array(z.strictObject({ from: z.string().min(1), to: z.string() })).default([]),
       /** Ids kept of each of the teacher's distributions. */
       labels: count.default(24),
       /** Tokens of a Jacobi round. */

@@ -12,13 +12,13 @@ import { describePicture, openTeacher } from "./distill-teacher.ts";
 const root = mkdtempSync(join(tmpdir(), "fewstep-distill-data-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const settings = (verified: boolean, redraws = 0) =>
+const settings = (verified: boolean, redraws = 0, rewrites: { from: string; to: string }[] = []) =>
   distillConfigOf({
     name: "student",
     teacher: "turbo-mini",
     unguided: { steps: 0 },
     stages: [{ passes: 3, guidance: 0, segments: 1, textSegments: 1, steps: 1 }],
-    trajectories: { noises: 1000, labels: 1, verified, redraws },
+    trajectories: { noises: 1000, labels: 1, verified, redraws, rewrites },
   });
 
 test("verified pictures are those that the teacher describes as they were asked for", async () => {
@@ -64,6 +64,29 @@ test("pictures that turn out wrong are drawn again, and no prompt is left out", 
   expect(kept.drawn.map(({ ids_L }) => ids_L.join())).toEqual(
     now.filter((ids) => right.has(ids) || changed.includes(ids)),
   );
+  await teacher.dispose();
+});
+
+test("prompts are drawn as they are rewritten and learnt as they are", async () => {
+  const teacher = await openTeacher("turbo-mini", { threads: 1 });
+  const prompts = ["dog and a cup", "cake and a bus", "kite and a chair", "cow"].map((what) => `a photo of a ${what}`);
+  const record = async (rewrites: { from: string; to: string }[], verified = false) => {
+    const config = settings(verified, 0, rewrites);
+    const data = { ...(await dataOf(config, 64)), prompts };
+    const { pictures } = await collectionsOf(config, { ...config.stages[0], passes: 8 }, teacher, root, data);
+    const drawn = await pictures.record(0, 16);
+    const told = await Promise.all(drawn.map(({ ids_L }) => describePicture(teacher, ids_L)));
+    return { drawn, told, above: told.filter((text) => text.includes(" above ")), origin: pictures.collection.origin };
+  };
+  const rewrites = [{ from: " and ", to: " above " }];
+  const [plain, rewritten, kept] = [await record([]), await record(rewrites), await record(rewrites, true)];
+  expect(rewritten.origin).not.toEqual(plain.origin);
+  expect(rewritten.drawn.map(({ prompt }) => prompt)).toEqual(plain.drawn.map(({ prompt }) => prompt));
+  expect(rewritten.above.length).toBeGreaterThan(plain.above.length + 2);
+  for (const [i, { ids_L }] of rewritten.drawn.entries()) if (i % 4 === 3) expect(ids_L).toEqual(plain.drawn[i].ids_L);
+  // What is verified is what was drawn: objects beside each other would do for the prompt, but are not kept.
+  expect(kept.above.length).toBe(kept.told.filter((text) => !text.includes("cow")).length);
+  expect(kept.above.length).toBeGreaterThan(2);
   await teacher.dispose();
 });
 

@@ -86,14 +86,19 @@ const recorders = (
 ) => ({
   pictures: async (first: number, count: number): Promise<ImageTrajectory[]> => {
     const room = promptRoom(teacher.networks.config.showo);
-    const asked = Array.from({ length: count }, (_, i) => textAt(data.prompts, first + i));
-    const prompts = asked.map((prompt) => teacher.text.encode(prompt).slice(0, room));
     const { passes, guidance, temperature } = stage;
-    const { labels, noises, topK, redraws, verified } = config.trajectories;
+    const { labels, noises, topK, redraws, rewrites, verified } = config.trajectories;
+    const learnt = Array.from({ length: count }, (_, i) => textAt(data.prompts, first + i));
+    const asked = learnt.map((text) => rewrites.reduce((said, { from, to }) => said.replaceAll(from, to), text));
+    const encode = (prompt: string) => teacher.text.encode(prompt).slice(0, room);
+    const prompts = asked.map(encode);
     const seeds = noises ? prompts.map((_, i) => config.seed + ((first + i) % noises)) : undefined;
     const common = { passes, guidance, labels, signal };
     const drawn = await followPictures(teacher, prompts, { ...common, temperature, topK, seeds });
-    if (!verified && redraws === 0) return drawn;
+    /** The trajectories of `indices`, or of all, each with the prompt it teaches. */
+    const taught = (indices = [...drawn.keys()]) =>
+      indices.map((index) => ({ ...drawn[index], prompt: encode(learnt[index]) }));
+    if (!verified && redraws === 0) return taught();
 
     /** Those of `indices` whose pictures the teacher describes otherwise than they were asked for. */
     const wrongOf = async (indices: readonly number[], pictures: readonly ImageTrajectory[]): Promise<number[]> => {
@@ -119,7 +124,7 @@ const recorders = (
       for (const [i, index] of wrong.entries()) if (!still.includes(index)) drawn[index] = others[i];
       wrong = still;
     }
-    return verified ? drawn.filter((_, index) => !wrong.includes(index)) : drawn;
+    return taught([...drawn.keys()].filter((index) => !verified || !wrong.includes(index)));
   },
   texts: async (first: number, count: number): Promise<TextTrajectory[]> => {
     const all: TextTrajectory[] = [];
@@ -149,7 +154,7 @@ export async function collectionsOf(
 ): Promise<{ pictures: Collecting<ImageTrajectory>; texts: Collecting<TextTrajectory> }> {
   const { seed, trajectories } = config;
   const { showo } = teacher.networks.config;
-  const { pictures: count, texts, labels, noises, topK = 0, redraws, verified } = trajectories;
+  const { pictures: count, texts, labels, noises, topK = 0, redraws, rewrites, verified } = trajectories;
   const { block, answerTokens = 0, skipsRepetition } = trajectories;
   const { passes, guidance, temperature = 1 } = stage;
   const common = { folder: join(out, "trajectories"), chunk: CHUNK };
@@ -170,6 +175,7 @@ export async function collectionsOf(
           ...origin,
           ...{ passes, guidance, temperature, labels, noises, topK, verified: `${verified}` },
           ...(redraws && { redraws }),
+          ...(rewrites.length && { rewrites: JSON.stringify(rewrites) }),
         },
         codec: pictureCodec(showo.imageTokens, passes, showo.codebookSize),
       },
