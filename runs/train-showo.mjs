@@ -3,7 +3,8 @@
 // words to begin with instead of nothing)
 // A phase: until which step it goes, steps and peak of its cosine schedule, mix (rows to draw, plain texts, pictures to talk
 // about, the share of dialogues that are captions, dialogues about each picture), and how much more some things count: `mmu`
-// weighs dialogues, `questions` kinds of questions, `tasks` kinds of scenes, of `domain`. A killed run goes on in its phase.
+// weighs dialogues, `questions` kinds of questions, `tasks` kinds of scenes, of `domain`; `prompts` is the share of prompts that
+// leave things open. A killed run goes on in its phase.
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { readSafetensors, writeJson } from "fewstep/files";
@@ -34,7 +35,7 @@ const config = { ...SHOWO_PRESETS.mini, llmVocabSize: tokenizer.size, endOfText:
 const magvit = readSafetensors(tokenizerWeights);
 const parts = { tokenizer, magvit: MAGVIT_PRESETS.mini, magvitWeights: (name) => magvit.float32(name), threads };
 
-for (const { until, steps, mix, peak, mmu: weight = 1, domain = "easy", questions, tasks } of json(phases)) {
+for (const { until, steps, mix, peak, mmu: weight = 1, domain = "easy", questions, tasks, prompts } of json(phases)) {
   if (newestCheckpoint(out).step >= until) continue;
   console.log(`to step ${until}: ${mix}`);
   const [t2i, lm, mmu, captionShare, dialogues = 1] = mix.split("/").map(Number);
@@ -45,7 +46,16 @@ for (const { until, steps, mix, peak, mmu: weight = 1, domain = "easy", question
     promptDropout: 0.1,
     ...(dialogues !== 1 && { dialogues, answersAlike: true }),
   };
-  const source = sceneSource({ atlas, domain: DOMAINS[domain], seed, pixels, tasks, captionShare, questions });
+  const source = sceneSource({
+    atlas,
+    domain: DOMAINS[domain],
+    seed,
+    pixels,
+    tasks,
+    captionShare,
+    promptShare: prompts,
+    questions,
+  });
   const ended = new AbortController();
   await train({
     task: await showoTask(
@@ -54,7 +64,7 @@ for (const { until, steps, mix, peak, mmu: weight = 1, domain = "easy", question
       source,
       {
         ...settings,
-        ...{ start: START, domain, seed, captionShare, questions, tasks },
+        ...{ start: START, domain, seed, captionShare, promptShare: prompts, questions, tasks },
       },
     ),
     out,

@@ -25,6 +25,19 @@ test("a share of dialogues are captions, the others questions as often as asked 
   expect(share(often, /^is there a \w+ \w+\?$/)).toBe(0);
 });
 
+test("prompts that tell everything are as many as asked for", async () => {
+  const shareOfTyped = async (promptShare?: number) => {
+    const source = sceneSource({ atlas, domain: DOMAINS.easy, seed: 1, pixels: 64, promptShare });
+    const lessons = await source.lessons(0, 100, "train");
+    const prompts = lessons.flatMap((lesson, i) => [0, 1, 2].map((j) => lesson.prompt(new Rng(i, j))));
+    return prompts.filter((prompt) => prompt.startsWith("a photo of ")).length / prompts.length;
+  };
+  const [all, none, usual] = await Promise.all([1, 0, undefined].map(shareOfTyped));
+  expect(none).toBe(0);
+  expect(all).toBeGreaterThan(0.7);
+  expect(usual / all).toBeCloseTo(0.65, 1);
+});
+
 test("what is absent is asked anew for each dialogue", async () => {
   const only = await asked({ captionShare: 0, questions: { presence: 50 } });
   const first = only.slice(0, 10).filter(({ answer }) => answer === "no");

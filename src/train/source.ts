@@ -65,6 +65,8 @@ export interface SceneOptions {
   pixels: number;
   /** Share of dialogues that ask for the whole caption; the others ask for one fact. Default 0.5. */
   captionShare?: number;
+  /** Share of prompts that are what a person would type; the others tell everything that is true. Default 0.65. */
+  promptShare?: number;
   /** How often scenes of each task come; as the domain says by default. */
   tasks?: Partial<Record<Task, number>>;
   /** How often each kind of question is asked beside the others; 1 where nothing is said. */
@@ -74,7 +76,7 @@ export interface SceneOptions {
 const CORPUS_SCENES = 4000;
 
 export function sceneSource(options: SceneOptions): Source {
-  const { atlas, domain, seed, pixels, tasks, captionShare = 0.5, questions = {} } = options;
+  const { atlas, domain, seed, pixels, tasks, captionShare = 0.5, promptShare = 0.65, questions = {} } = options;
   // Questions of its own for each dialogue: what is absent is another class every time.
   const ask = (scene: Scene, rng: Rng): Dialogue => {
     const asked = questionsOf(factsOf(scene), domain, rng);
@@ -88,8 +90,7 @@ export function sceneSource(options: SceneOptions): Source {
     width: scene.width,
     height: scene.height,
     objects: scene.objects,
-    // Mostly what a person would type, sometimes everything that is true.
-    prompt: (rng) => (rng.uniform() < 0.65 ? scene.prompt : scene.caption),
+    prompt: (rng) => (rng.uniform() < promptShare ? scene.prompt : scene.caption),
     dialogue: (rng) =>
       rng.uniform() < captionShare ? { question: CAPTION_QUESTION, answer: scene.caption } : ask(scene, rng),
   });
