@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
-import { fail, sizeOf } from "../base/index.ts";
+import { fail, parseObject, sizeOf } from "../base/index.ts";
 import { readWeights } from "../files/index.ts";
 import { readPicture, readPngText } from "../image/index.ts";
 import { modelConfigOf } from "../models/index.ts";
@@ -80,7 +80,10 @@ function modelReport(folder: string): Report {
   const path = join(folder, "config.json");
   if (!existsSync(path))
     fail("this is not the folder of a model", { where: folder, code: "NOT_FOUND", expected: "a config.json in it" });
-  const { model, showo, magvit, defaults } = modelConfigOf(readJson(path), path);
+  const { model, showo, magvit, defaults } = modelConfigOf(
+    parseObject(readFileSync(path, "utf8"), "the configuration", path),
+    path,
+  );
   const weights = readdirSync(folder)
     .filter((name) => name.endsWith(".safetensors"))
     .map((name) => ({ name, report: weightsReport(join(folder, name)) }));
@@ -100,12 +103,4 @@ function modelReport(folder: string): Report {
       ...weights.map(({ report }) => report.lines[0]),
     ],
   };
-}
-
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch (cause) {
-    return fail("the configuration is not JSON", { where: path, code: "BAD_FILE", got: String(cause), cause });
-  }
 }

@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fail, throwIfAborted } from "../base/index.ts";
+import { fail, parseObject, throwIfAborted } from "../base/index.ts";
 import { readLora } from "../files/index.ts";
 import { createHost, type HostKind, type SessionOptions } from "../runtime/index.ts";
 import { type MagvitPrograms, magvitPrograms } from "./magvit/index.ts";
@@ -166,13 +166,7 @@ export function locateModel(source: ModelSource): LocatedModel {
 function readConfig(path: string): Record<string, unknown> {
   if (!existsSync(path))
     fail("the model has no config.json", { where: path, code: "NOT_FOUND", hint: "Name the folder of a model." });
-  try {
-    const json: unknown = JSON.parse(readFileSync(path, "utf8"));
-    if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
-  } catch (cause) {
-    fail("the configuration is not JSON", { where: path, code: "BAD_FILE", got: String(cause), cause });
-  }
-  return fail("the configuration is not a JSON object", { where: path, code: "BAD_FILE" });
+  return parseObject(readFileSync(path, "utf8"), "the configuration", path);
 }
 
 /** The weights of a folder of the published layout. */

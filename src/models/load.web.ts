@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 /** Whole models in a page: downloaded, checked strictly, on WebGPU where there is some, else on the processor. */
-import { fail } from "../base/index.ts";
+import { fail, parseObject } from "../base/index.ts";
 import { fetchBytes, fetchWeights } from "../files/index.web.ts";
 import { createHost } from "../runtime/index.ts";
 import type { Device, LoadOptions, ModelSource, Networks } from "./load.ts";
@@ -42,21 +42,14 @@ export async function loadNetworks(source: ModelSource = DEFAULT_MODEL, options:
 /** What a model's config.json says; no weights are fetched. Errors: NOT_FOUND, BAD_FILE, ABORTED. */
 export async function readModelConfig(source: ModelSource = DEFAULT_MODEL, signal?: AbortSignal): Promise<ModelConfig> {
   const where = filesOf(source)["config.json"];
-  return modelConfigOf(parsed(await fetchBytes(where, { signal }), where), where);
+  const text = new TextDecoder().decode(await fetchBytes(where, { signal }));
+  return modelConfigOf(parseObject(text, "the configuration", where), where);
 }
 
 const filesOf = (source: ModelSource) =>
   typeof source === "string"
     ? modelFiles(source)
     : fail("a page loads models by name or by the address of their folder", { got: JSON.stringify(source) });
-
-function parsed(bytes: Uint8Array, where: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    return fail("the configuration is not JSON", { where, code: "BAD_FILE", got: String(cause), cause });
-  }
-}
 
 /** The part of WebGPU that is looked at here. */
 interface Gpu {

@@ -1,7 +1,7 @@
 /** The one config of a training run, from data to a model that can be loaded. Defaults are those of show-o-mini. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { fail } from "../base/index.ts";
+import { fail, parseObject } from "../base/index.ts";
 import { MAGVIT_PRESETS } from "../models/magvit/index.ts";
 import { SHOWO_PRESETS } from "../models/showo/index.ts";
 import { DOMAINS, type DomainName } from "../scenes/index.ts";
@@ -94,10 +94,5 @@ export function readTrainConfig(path: string): TrainConfig {
   } catch (cause) {
     return fail("the config cannot be read", { where: path, code: "NOT_FOUND", got: (cause as Error).message, cause });
   }
-  try {
-    return trainConfigOf(JSON.parse(text), path);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    return fail("the config is not JSON", { where: path, code: "BAD_FILE", got: cause.message });
-  }
+  return trainConfigOf(parseObject(text, "the config", path), path);
 }

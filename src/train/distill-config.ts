@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { fail } from "../base/index.ts";
+import { fail, parseObject } from "../base/index.ts";
 import { DOMAINS, type DomainName } from "../scenes/index.ts";
 
 const count = z.int().min(1);
@@ -280,11 +280,5 @@ export function readDistillSettings(path: string): Record<string, unknown> {
       cause,
     });
   }
-  try {
-    const json: unknown = JSON.parse(text);
-    if (isObject(json)) return json;
-  } catch (cause) {
-    fail("the settings are not JSON", { where: path, code: "BAD_FILE", got: String(cause), cause });
-  }
-  return fail("the settings are not a JSON object", { where: path, code: "BAD_FILE" });
+  return parseObject(text, "the config", path);
 }

@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { fail } from "../../base/index.ts";
+import { fail, parseObject } from "../../base/index.ts";
 import { readWeights, writeAtomic, writeJson, writeSafetensors } from "../../files/index.ts";
 import { createHost, type HostKind } from "../../runtime/index.ts";
 import { MSVQ_PRESETS, type MsvqPrograms, msvqPrograms } from "../msvq/index.ts";
@@ -120,12 +120,7 @@ function openFolder(nameOrFolder: string): { config: LabelConfig; pathOf(file: s
       expected: `${embeddedLabelModels().join(", ") || "a name"}, or a folder that holds ${LABEL_SETTINGS}`,
     });
   const where = join(folder, LABEL_SETTINGS);
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(where, "utf8"));
-  } catch (cause) {
-    fail("the settings of the model are not JSON", { where, code: "BAD_FILE", got: (cause as Error).message, cause });
-  }
+  const json = parseObject(readFileSync(where, "utf8"), "the configuration", where);
   return { config: labelConfigOf(json, where), pathOf: (name) => join(folder, name) };
 }
 

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 /** Next-scale models in a page: the one that the package carries, or the address of a folder. Networks are fetched when first asked for. */
-import { fail } from "../../base/index.ts";
+import { fail, parseObject } from "../../base/index.ts";
 import { fetchBytes, fetchWeights } from "../../files/index.web.ts";
 import { createHost } from "../../runtime/index.ts";
 import { msvqPrograms } from "../msvq/index.ts";
@@ -46,14 +46,8 @@ function addresses(source: string | PublishedFiles): (file: string) => string {
 /** What a model's var.json says; no weights are fetched. Errors: NOT_FOUND, BAD_FILE, ABORTED. */
 export async function readLabelConfig(source: string | PublishedFiles, signal?: AbortSignal): Promise<LabelConfig> {
   const where = addresses(source)(LABEL_SETTINGS);
-  const bytes = await fetchBytes(where, { signal });
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    fail("the settings of the model are not JSON", { where, code: "BAD_FILE", got: String(cause), cause });
-  }
-  return labelConfigOf(json, where);
+  const text = new TextDecoder().decode(await fetchBytes(where, { signal }));
+  return labelConfigOf(parseObject(text, "the configuration", where), where);
 }
 
 /** Opens a model. Errors: NOT_FOUND, BAD_FILE; BAD_WEIGHTS also when a network is read; ABORTED. */
