@@ -38,6 +38,8 @@ const ways = [
   { name: "Turbo, window by measure", by: turbo, options: {} },
   { name: "Show-o from Turbo's drafts", by: teacher, options: { drafter: turbo } },
 ].filter(({ by }) => by);
+/** What no way of writing goes without: the pass over picture and question, with the first token. */
+const readings = [teacher, turbo].map((by) => ({ by, ms: 0 }));
 const sums = ways.map(() => ({ tokens: 0, passes: 0, slots: 0, ms: 0, same: 0 }));
 say("speed, in turns");
 const pixels = teacher.config.magvit.resolution;
@@ -64,7 +66,15 @@ for (let index = -2; index < images; index++) {
     sum.ms += timings.text;
     sum.same += Number(text === plain);
   }
+  for (const reading of readings) {
+    const { timings } = await reading.by.describe(source, undefined, { decoding: "ar", maxTokens: 1 });
+    if (index >= 0) reading.ms += timings.text;
+  }
 }
+const alone = sums[0].ms;
+const [reading, drafting] = readings.map(({ ms }) => ms);
+const each = (ms) => `${(ms / images).toFixed(1)} ms`;
+const limits = `Show-o takes ${each(alone)} for a caption of ${(sums[0].tokens / images).toFixed(1)} tokens, ${each(reading)} of it for picture and question with the first token; Turbo takes ${each(drafting)} for that. So nothing makes Turbo more than ${(alone / drafting).toFixed(2)} times as fast on these captions, nor its drafts Show-o more than ${(alone / (reading + drafting)).toFixed(2)} times: both have to read.`;
 const base = sums[0].tokens / sums[0].ms;
 const rows = ways.map(({ name, quality, paper = ["", ""] }, i) => {
   const { tokens, passes, slots, ms, same } = sums[i];
@@ -104,6 +114,7 @@ await section(
       ],
       rows,
     ),
+    limits,
     "One text of Turbo settling, pass by pass; dark is settled:",
     "![A text settling, pass by pass](pictures/text-settling.png)",
   ].join("\n\n"),
