@@ -9,7 +9,7 @@ import { writeJson } from "fewstep/files";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
 import { tokenizerFromJson } from "fewstep/text";
 import { exportWeights, pictureCodec, sceneSource, showoTask, train, trajectoriesIn } from "fewstep/train";
-import { tensorsOf, withCells } from "./checkpoints.mjs";
+import { tensorsOf } from "./checkpoints.mjs";
 
 const [teacher = "weights/show-o-mini", out = "out/guided"] = process.argv.slice(2);
 const { env } = process;
@@ -31,7 +31,6 @@ const settings = {
   answersAlike: true,
   ...(env.GUESSES && { guesses: Number(env.GUESSES) }),
 };
-const startOf = (file) => (config.cellEmbeddings ? withCells(config, tensorsOf(file)) : tensorsOf(file));
 const pictures = tensorsOf(`${teacher}/magvit.safetensors`);
 const source = sceneSource({
   atlas: await loadAtlas(),
@@ -61,7 +60,7 @@ const parts = {
   threads,
 };
 const last = await train({
-  task: await showoTask({ ...settings, guided, weights: env.START && startOf(env.START), seed }, parts, source, {
+  task: await showoTask({ ...settings, guided, weights: env.START && tensorsOf(env.START), seed }, parts, source, {
     ...settings,
     guidance,
     told: guided.told,

@@ -13,7 +13,7 @@ import { SHOWO_PRESETS } from "fewstep/models/showo";
 import { DOMAINS, loadAtlas } from "fewstep/scenes";
 import { tokenizerFromJson } from "fewstep/text";
 import { sceneSource, showoTask, train, trainVocabulary } from "fewstep/train";
-import { newestCheckpoint, tensorsOf, withCells } from "./checkpoints.mjs";
+import { newestCheckpoint, startingCells, tensorsOf } from "./checkpoints.mjs";
 
 const [tokenizerWeights = "out/tokenizer/tokens.safetensors", out = "out/showo", phases = "runs/show-o-mini.json"] =
   process.argv.slice(2);
@@ -59,7 +59,7 @@ for (const { until, steps, mix, peak, mmu: weight = 1, domain = "easy", question
   const ended = new AbortController();
   await train({
     task: await showoTask(
-      { ...settings, weights: START && withCells(config, tensorsOf(`${START}/showo.safetensors`)), seed },
+      { ...settings, weights: START && { ...startingCells(config), ...tensorsOf(`${START}/showo.safetensors`) }, seed },
       parts,
       source,
       {
