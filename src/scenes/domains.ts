@@ -19,6 +19,8 @@ export interface Domain {
   readonly tasks: Readonly<Record<Task, number>>;
   /** How often a prompt names a background that has words. Captions always do. */
   readonly namesBackground: number;
+  /** Prompts of two objects that say nothing of how they lie name the left or upper one first, as a reader would. */
+  readonly namesInOrder?: boolean;
 }
 
 const EASY_CLASSES = [
@@ -67,6 +69,7 @@ export const DOMAINS = {
     backgrounds: ["plain", "grass", "night", "beach"],
     tasks: EASY_TASKS,
     namesBackground: 1,
+    namesInOrder: true,
   },
   easy: {
     classes: EASY_CLASSES,

@@ -109,6 +109,18 @@ test.each(domains)(
   },
 );
 
+test("prompts of quarters name the left or upper object first; those of other domains any", () => {
+  const firsts = (domain: Domain) =>
+    scenes(domain, 200, { tasks: { two_object: 1, color_attr: 1 } }).map(({ prompt, objects }) => {
+      const [first, second] = objects
+        .toSorted((a, b) => Math.sign(a.x - b.x + a.y - b.y))
+        .map(({ class: name }) => prompt.search(new RegExp(`\\b${name}\\b`)));
+      return first < second;
+    });
+  expect(firsts(DOMAINS.quarters)).not.toContain(false);
+  expect(new Set(firsts(DOMAINS.easy)).size).toBe(2);
+});
+
 test("a caller may choose the tasks, and is told of what cannot be", () => {
   const two = scenes(DOMAINS.easy, 200, { tasks: { counting: 1, position: 3 } });
   expect(new Set(two.map(({ task }) => task))).toEqual(new Set(["counting", "position"]));

@@ -235,6 +235,14 @@ function promptOf(
   const text =
     objects.length === 1 || task === "counting"
       ? sentence([group(objects[0], objects.length)], "and", said)
-      : sentence([group(a, 1), group(b, 1)], task === "position" ? sideOf(a, b) : "and", said);
+      : task === "position"
+        ? sentence([group(a, 1), group(b, 1)], sideOf(a, b), said)
+        : sentence(
+            (domain.namesInOrder ? inOrder(a, b) : [a, b]).map((object) => group(object, 1)),
+            "and",
+            said,
+          );
   return rng.uniform() < PREFIX_SHARE ? `${PREFIX} ${text}` : text;
 }
+
+const inOrder = (a: SceneObject, b: SceneObject) => (["left of", "above"].includes(sideOf(a, b)) ? [a, b] : [b, a]);
