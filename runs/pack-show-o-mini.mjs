@@ -64,7 +64,7 @@ by the code of this repository: 64x64 pixels, 8x8 tokens of a ${config.codebookS
 
 | | |
 |---|---|
-| Data | seeded emoji scenes, domain \`quarters\` (objects fill quarters of the picture; anywhere on a lattice, \`easy\`, before step 11100): ${DOMAINS.quarters.classes.length} classes, ${DOMAINS.quarters.colors.length} colours, ${DOMAINS.quarters.backgrounds.length} backgrounds; about a fifth of the class pairs and a twentieth of the (colour, class) pairs never occur in training (up to step 7900 a fifth of both) |
+| Data | seeded emoji scenes, domain \`quarters\` (objects fill quarters of the picture; anywhere on a lattice, \`easy\`, before step 11100): ${DOMAINS.quarters.classes.length} classes, ${DOMAINS.quarters.colors.length} colours, ${DOMAINS.quarters.backgrounds.length} backgrounds; about a fifth of the class pairs and a twentieth of the (colour, class) pairs never occur in training (up to step 7900 a fifth of both); prompts of two objects name the left or upper one first in the last 1500 steps |
 | Art | Noto Emoji, Apache-2.0 (see NOTICE) |
 | Picture tokenizer | ${tokenizerSteps} steps of 8 pictures, then the decoder alone for ${pictures.steps} steps |
 | Transformer | ${steps} steps: ${seen[0]} pictures to draw, ${seen[2]} dialogues, ${seen[1]} plain texts |

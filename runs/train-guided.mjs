@@ -16,7 +16,7 @@ const { env } = process;
 const json = (path) => JSON.parse(readFileSync(path, "utf8"));
 const { showo: config, magvit } = json(`${teacher}/config.json`);
 // The scenes and the weights that the phases of show-o-mini ended with.
-const { questions, tasks, ...phase } = json("runs/show-o-mini.json").at(-1);
+const { questions, tasks, ...phase } = json("runs/show-o-mini-cells.json").at(-1);
 const domain = env.DOMAIN ?? phase.domain;
 const seed = 2;
 const guidance = Number(env.GUIDANCE ?? 1);
