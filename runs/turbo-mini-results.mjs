@@ -12,7 +12,6 @@ const turbo = { name: "turbo-mini", model: models.unguided, guidance: 0, topK: 1
 const calm = { temperature: 0 };
 const kinds = [
   ...STEPS.map((steps) => ({ ...guided, steps })),
-  ...[16, 8].map((steps) => ({ ...guided, steps, name: `${guided.name}, likeliest tokens`, topK: 1 })),
   ...[8, 4].map((steps) => ({
     ...guided,
     steps,
