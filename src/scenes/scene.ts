@@ -230,19 +230,16 @@ function promptOf(
     color: saysColor ? color : null,
     count,
   });
-  const [a, b] = rng.int(2) === 0 ? objects : objects.toReversed();
+  const either = rng.int(2) === 0 ? objects : objects.toReversed();
+  const [a, b] = domain.namesInOrder && task !== "position" ? inOrder(either) : either;
   const said = rng.uniform() < domain.namesBackground && wordsOf(background) ? background : null;
   const text =
     objects.length === 1 || task === "counting"
       ? sentence([group(objects[0], objects.length)], "and", said)
-      : task === "position"
-        ? sentence([group(a, 1), group(b, 1)], sideOf(a, b), said)
-        : sentence(
-            (domain.namesInOrder ? inOrder(a, b) : [a, b]).map((object) => group(object, 1)),
-            "and",
-            said,
-          );
+      : sentence([group(a, 1), group(b, 1)], task === "position" ? sideOf(a, b) : "and", said);
   return rng.uniform() < PREFIX_SHARE ? `${PREFIX} ${text}` : text;
 }
 
-const inOrder = (a: SceneObject, b: SceneObject) => (["left of", "above"].includes(sideOf(a, b)) ? [a, b] : [b, a]);
+/** Two objects as one reads them: the left or upper one first. */
+const inOrder = ([a, b]: readonly SceneObject[]) =>
+  b && ["right of", "below"].includes(sideOf(a, b)) ? [b, a] : [a, b];
