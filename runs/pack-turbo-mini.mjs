@@ -21,7 +21,7 @@ pipeline_tag: any-to-any
 show-o-mini, taught to draw without guidance what it draws with it, and to tell several tokens of an answer in one pass. It
 takes the likeliest token of each cell; the seed decides in which order (\`topK: 4096\` draws from all: more variety, fewer
 right; \`temperature: 0\` takes the surest cells first, so that four steps are enough and each prompt has one picture). Made
-from \`weights/show-o-mini\` on fresh scenes and on states of its own pictures (runs/README.md), with the same picture tokenizer and the same words.
+from \`weights/show-o-mini\` on fresh scenes and on states of pictures, its teacher's and then its own (runs/README.md), with the same picture tokenizer and the same words.
 docs/RESULTS.md has both models side by side, by steps.
 
 ${figures.rows.map(([name, value]) => `- ${name}: ${value}`).join("\n")}
