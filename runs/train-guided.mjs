@@ -1,8 +1,8 @@
 // Teaches show-o-mini to draw without guidance what it draws with it, on the stream of scenes: a start for Show-o Turbo.
 // node runs/train-guided.mjs [TEACHER] [OUT]      (THREADS, STEPS, PEAK, GUIDANCE, MIX: rows to draw/plain texts/pictures to
 // talk about/share of captions/dialogues about each, GUESSES: share of answers learnt behind guesses, MMU: weight of dialogues,
-// START: weights to start from, TOLD: weight of the teacher beside the pictures, DOMAIN of the scenes; FOLLOW: a folder of
-// trajectories that runs/collect-trajectories.mjs made without guidance, FOLLOW_ROWS: how many of the rows to draw are states of
+// START: weights to start from, TOLD: weight of the teacher beside the pictures, DOMAIN of the scenes; FOLLOW: folders of
+// trajectories ("a,b") that runs/collect-trajectories.mjs made, FOLLOW_ROWS: how many of the rows to draw are states of
 // them, FOLLOW_STEPS: before which steps). Killed, it goes on where it was. OUT/model comes out.
 import { cpSync, existsSync, readFileSync } from "node:fs";
 import { writeJson } from "fewstep/files";
@@ -41,13 +41,14 @@ const source = sceneSource({
   captionShare,
   questions,
 });
+const codec = pictureCodec(config.imageTokens, 256, config.codebookSize);
 const guided = {
   teacher: { config, weights: tensorsOf(`${teacher}/showo.safetensors`) },
   guidance,
   told: Number(env.TOLD ?? 1),
   ...(env.FOLLOW && {
     followed: {
-      trajectories: trajectoriesIn(env.FOLLOW, pictureCodec(config.imageTokens, 256, config.codebookSize)),
+      trajectories: env.FOLLOW.split(",").flatMap((folder) => trajectoriesIn(folder, codec)),
       rows: Number(env.FOLLOW_ROWS ?? t2i / 2),
       steps: (env.FOLLOW_STEPS ?? "0/2/4/6").split("/").map(Number),
     },

@@ -13,7 +13,7 @@ const number = (text) => (text === undefined ? undefined : Number(text));
  * Settings of the two-stage run. The environment changes them: STEPS, PASSES, GUIDANCE, TEMPERATURE, SEGMENTS and TEXT_SEGMENTS of
  * both stages ("500,400"), PICTURES and TEXTS to follow, NOISES (0 follows the teacher greedily), TOP_K (of the tokens on the way), LABELS
  * (kept of each distribution; 1 is the likeliest token itself), VERIFIED=1, REDRAWS, REWRITES ("and/above"), ROWS (pictures/texts/plain texts of a step),
- * TEXT_POINTS (of each text), TEXT_WEIGHT, PEAK (of the learning rate), DATA (a domain of scenes).
+ * TEXT_POINTS (of each text), TEXT_WEIGHT, PEAK (of the learning rate), DATA (a domain of scenes), SEED (another one follows other prompts).
  */
 export function turboConfig(teacher, more = {}) {
   const steps = list(env.STEPS ?? "500,400");
@@ -36,6 +36,7 @@ export function turboConfig(teacher, more = {}) {
   return distillConfigOf({
     name: "turbo-mini",
     teacher,
+    ...(env.SEED && { seed: Number(env.SEED) }),
     data: { scenes: env.DATA ?? "quarters" },
     stages,
     trajectories: {

@@ -1,4 +1,5 @@
 /** Canvases from undecided to decided. Knows no model. */
+export * from "./adaptive-window.ts";
 export * from "./compose.ts";
 export {
   blank,

@@ -16,6 +16,7 @@ import {
   type Predictor,
   type Sampler,
   seeded,
+  type Window,
 } from "./index.ts";
 
 const V = 11;
@@ -108,23 +109,75 @@ test("states of a sliding window are a trajectory to watch", async () => {
   }
 });
 
-test("a window grows where slots settle, shrinks where they do not, and where they are dear", () => {
-  const after = (share: number, cost: (slots: number) => number) => {
-    const window = adaptiveWindow({ cost, most: 24 });
-    for (let pass = 0; pass < 300; pass++) {
-      const slots = window.size();
-      let settled = 1;
-      while (settled < slots && uniformAt(1, pass, settled) < share) settled++;
-      window.saw(slots, settled);
-    }
-    return window.size();
+test("nothing is corrected behind an end that the model guessed", async () => {
+  // Knows the whole text at once: 5 tokens and the end.
+  const all = [1, 2, 3, 4, 5, 9, 6, 6, 6, 6, 6, 6];
+  const spans: number[][] = [];
+  const knowing: Predictor = {
+    vocab: V,
+    settle() {},
+    async predict(_, { start, end }) {
+      spans.push([start, end]);
+      return Float32Array.from({ length: (end - start) * V }, (_, i) =>
+        Number(i % V === all[start + Math.floor(i / V)]),
+      );
+    },
   };
-  const flat = (slots: number) => 10 + 0.1 * slots;
-  expect(after(1, flat)).toBe(24);
-  expect(after(0, flat)).toBeLessThan(5);
-  expect(after(0.7, flat)).toBeGreaterThan(after(0.4, flat));
-  expect(after(0.7, (slots) => 10 + 5 * slots)).toBeLessThan(after(0.7, flat));
-  expect(after(0.9, (slots) => slots)).toBe(1);
+  const options = {
+    sample: argmax,
+    window: fixedWindow(8),
+    stopId: 9,
+    guess: () => Int32Array.from({ length: 8 }, () => 9),
+  };
+  const { canvas, settled, pass } = await finish(decodeSliding(knowing, blank(1, 12), options));
+  expect([...canvas.ids_BL.subarray(0, settled)]).toEqual([1, 2, 3, 4, 5, 9]);
+  // Ends among the first guesses, which are no model's, stop nothing.
+  expect(spans).toEqual([
+    [0, 8],
+    [1, 6],
+  ]);
+  expect(pass).toBe(2);
+});
+
+/** Texts of `length` whose slots are right with these chances by how often they were corrected; what each cost in the end. */
+function write(window: Window, shares: number[], cost: (slots: number) => number, length: number, texts = 200) {
+  const costs: number[] = [];
+  for (let text = 0; text < texts; text++) {
+    const corrected = new Uint32Array(length + 100);
+    let total = 0;
+    for (let settled = 0, pass = 0; settled < length; pass++) {
+      const end = Math.min(settled + window.size(), corrected[length - 1] ? length : settled + 100);
+      total += cost(end - settled);
+      const start = settled;
+      while (settled < end - 1 && uniformAt(77, text, pass, settled) < shares[Math.min(2, corrected[settled])])
+        settled++;
+      settled++;
+      window.saw(corrected.slice(start, end), settled - start);
+      for (let slot = start; slot < end; slot++) corrected[slot]++;
+    }
+    window.wrote(length);
+    costs.push(total);
+  }
+  return costs.slice(texts / 2).reduce((a, b) => a + b) / (texts / 2);
+}
+
+test.each([
+  ["a student, dear passes, short texts", [0.05, 0.85, 0.9], (n: number) => 2.2 + 0.08 * n, 7],
+  ["a student, dear slots", [0.05, 0.85, 0.9], (n: number) => 2 + n, 7],
+  ["a teacher, who is seldom right", [0.05, 0.2, 0.4], (n: number) => 3 + 0.1 * n, 20],
+  ["one who is never right", [0, 0, 0], (n: number) => 10 + n, 20],
+  ["long texts", [0.1, 0.9, 0.95], (n: number) => 5 + 0.1 * n, 60],
+] as const)("a window costs as little as the best fixed one: %s", (_, shares, cost, length) => {
+  const own = write(adaptiveWindow({ cost }), [...shares], cost, length);
+  const fixed = Array.from({ length: 32 }, (_, i) => write(fixedWindow(i + 1), [...shares], cost, length));
+  expect(own).toBeLessThan(1.03 * Math.min(...fixed));
+  expect(Math.max(...fixed)).toBeGreaterThan(1.15 * own);
+});
+
+test("slots that cost what passes cost are taken one by one", () => {
+  const window = adaptiveWindow({ cost: (slots) => slots });
+  write(window, [0, 0.5, 0.6], (slots) => slots, 20);
+  expect(window.size()).toBe(1);
 });
 
 test("what cannot be decoded is refused", async () => {

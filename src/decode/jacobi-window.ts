@@ -1,7 +1,7 @@
 /**
  * Jacobi decoding with a window that slides: behind every settled slot a new one is guessed, and how many slots a pass
- * corrects is up to a `Window`, which may learn what a slot costs and how often it is right. The text is that of one token at
- * a time whatever the window. Knows no clock: costs are given.
+ * corrects is up to a `Window`, which may learn from what became of the slots. Behind a guessed end nothing is corrected.
+ * The text is that of one token at a time whatever the window.
  */
 import { fail, throwIfAborted } from "../base/index.ts";
 import { ask, type Canvas, canvasOf, type Predictor, type Trajectory, UNDECIDED } from "./contract.ts";
@@ -11,57 +11,17 @@ import type { JacobiOptions } from "./jacobi.ts";
 export interface Window {
   /** Slots of the next pass, at least 1. */
   size(): number;
-  /** What became of a pass: of `corrected` slots the first `settled` are final. */
-  saw(corrected: number, settled: number): void;
+  /** What became of a pass: `corrections` says how often each of its slots was corrected before; the first `settled` are final. */
+  saw(corrections: ArrayLike<number>, settled: number): void;
+  /** A text of so many tokens is done. */
+  wrote(length: number): void;
 }
 
 /** Always `size` slots. */
 export function fixedWindow(size: number): Window {
   if (!(Number.isInteger(size) && size > 0))
     fail("bad window", { where: "window", expected: "a whole number of at least 1", got: `${size}` });
-  return { size: () => size, saw() {} };
-}
-
-export interface AdaptiveOptions {
-  /** Cost of a pass over so many slots, in any unit. */
-  cost(slots: number): number;
-  /** Most slots of a pass (default 32). */
-  most?: number;
-}
-
-/** Passes after which an observation has faded to a third. */
-const MEMORY = 64;
-/** What is believed of a slot before it was tried: that it settles in half of the passes that settle the one before it. */
-const PRIOR = { settled: 1, tried: 2 };
-
-/**
- * The window of most tokens for the cost, by how often each of its slots has settled lately; the first one always does. What
- * was not tried for long is believed in again, so that windows grow where their last slots mostly settle.
- */
-export function adaptiveWindow({ cost, most = 32 }: AdaptiveOptions): Window {
-  const settledOf = new Float64Array(most);
-  const triedOf = new Float64Array(most);
-  /** Share of passes that settle slot `j`, given that they settled those before it. */
-  const goesOn = (j: number): number => (j === 0 ? 1 : (settledOf[j] + PRIOR.settled) / (triedOf[j] + PRIOR.tried));
-  return {
-    size() {
-      let [best, rate, reaches, tokens] = [1, 0, 1, 0];
-      for (let slots = 1; slots <= most; slots++) {
-        reaches *= goesOn(slots - 1);
-        tokens += reaches;
-        if (tokens / cost(slots) > rate) [best, rate] = [slots, tokens / cost(slots)];
-      }
-      return best;
-    },
-    saw(corrected, settled) {
-      for (let j = 1; j < most; j++) {
-        // Slot j was put to the test only if all before it settled.
-        const tried = j < corrected && j <= settled;
-        settledOf[j] = settledOf[j] * (1 - 1 / MEMORY) + Number(tried && j < settled);
-        triedOf[j] = triedOf[j] * (1 - 1 / MEMORY) + Number(tried);
-      }
-    },
-  };
+  return { size: () => size, saw() {}, wrote() {} };
 }
 
 export interface SlidingOptions extends Omit<JacobiOptions, "block"> {
@@ -76,9 +36,12 @@ export async function* decodeSliding(model: Predictor, canvas: Canvas, options: 
   const ids = canvas.ids_BL.slice();
   let settled = 0;
   let guessed = 0;
+  const corrections = new Uint32Array(slots);
   for (let pass = 1; settled < slots; pass++) {
     throwIfAborted(signal);
     const span = { start: settled, end: Math.min(settled + window.size(), slots) };
+    const told = ids.subarray(settled, span.end).findIndex((id, i) => id === stopId && corrections[settled + i] > 0);
+    if (told >= 0) span.end = settled + told + 1;
     if (guessed < span.end) {
       const fresh = { start: Math.max(guessed, span.start), end: span.end };
       ids.set(guess(fresh, canvasOf(1, slots, ids.slice())).subarray(0, fresh.end - fresh.start), fresh.start);
@@ -93,13 +56,15 @@ export async function* decodeSliding(model: Predictor, canvas: Canvas, options: 
     // A slot is right once everything before it was right when the model looked.
     while (settled < span.end - 1 && ids[settled] === seen.ids_BL[settled]) settled++;
     settled++;
-    window.saw(span.end - span.start, settled - span.start);
+    window.saw(corrections.subarray(span.start, span.end), settled - span.start);
+    for (let slot = span.start; slot < span.end; slot++) corrections[slot]++;
     const stop = stopId === undefined ? -1 : ids.subarray(span.start, settled).indexOf(stopId);
     if (stop >= 0) {
       settled = span.start + stop + 1;
       ids.fill(UNDECIDED, settled);
     }
     model.settle(settled);
+    if (stop >= 0 || settled === slots) window.wrote(settled);
     yield { seen, canvas: canvasOf(1, slots, ids.slice()), span, pass, settled, logits_BTV };
     if (stop >= 0) return;
   }
