@@ -2,15 +2,16 @@
 //   node runs/train-var.mjs TOKENIZER.safetensors OUT STEPS PRESET                      from scratch (mini, mini-refiner)
 //   node runs/train-var.mjs TOKENIZER.safetensors OUT STEPS mini START N                a drafter of N scales
 //   node runs/train-var.mjs TOKENIZER.safetensors OUT STEPS mini-refiner START N TEACHER  a refiner from scale N on (0: all)
+//   DRAWN=FOLDER node runs/train-var.mjs TOKENIZER.safetensors OUT STEPS mini-refiner START N      a refiner from scale N on, by what runs/draw-classes.mjs drew
 // START and TEACHER are exported weights. ASTRAY=0.5: up to half of the tokens are another picture's. FASHION=folder trains on Fashion-MNIST instead.
 import { readWeights } from "fewstep/files";
-import { MSVQ_PRESETS, msvqPrograms } from "fewstep/models/msvq";
+import { MSVQ_PRESETS, msvqPrograms, tokenCount } from "fewstep/models/msvq";
 import { VAR_PRESETS } from "fewstep/models/var";
 import { loadAtlas } from "fewstep/scenes";
-import { fashionSource, objectSource, refinerTask, train, varTask } from "fewstep/train";
+import { drawnCodec, fashionSource, objectSource, refinerTask, train, trajectoriesIn, varTask } from "fewstep/train";
 
 const [tokens, out, steps, preset = "mini", start, n, teacherFile] = process.argv.slice(2);
-const { FASHION: folder, THREADS = "1", BATCH = "8", MICRO = "2", PEAK, ASTRAY } = process.env;
+const { FASHION: folder, THREADS = "1", BATCH = "8", MICRO = "2", PEAK, ASTRAY, DRAWN } = process.env;
 const arrays = (path) => {
   const file = readWeights(path);
   return Object.fromEntries(file.names.map((name) => [name, file.float32(name)]));
@@ -31,10 +32,14 @@ const settings = {
   batchSize: Number(BATCH),
   labelDropout: 0.1,
   seed,
+  ...(DRAWN && {
+    from: Number(n),
+    drawn: trajectoriesIn(DRAWN, drawnCodec(tokenCount(config), config.codebookSize, config.classes)),
+  }),
   ...(ASTRAY && { astray: Number(ASTRAY) }),
 };
 const weights = start && start !== "-" ? arrays(start) : undefined;
-const options = { about: { ...settings, tokens, start, n, teacherFile, folder }, micros: Number(MICRO) };
+const options = { about: { ...settings, drawn: DRAWN, tokens, start, n, teacherFile, folder }, micros: Number(MICRO) };
 const task = teacherFile
   ? refinerTask(
       {
@@ -47,7 +52,7 @@ const task = teacherFile
       source,
       options,
     )
-  : varTask({ ...settings, weights, scales: n ? Number(n) : undefined }, tokenizer, source, options);
+  : varTask({ ...settings, weights, scales: n && !DRAWN ? Number(n) : undefined }, tokenizer, source, options);
 await train({
   task,
   out,

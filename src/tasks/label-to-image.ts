@@ -43,6 +43,8 @@ import { type Stopwatch, stopwatch, type Timings } from "./timing.ts";
 export interface Pair {
   readonly drafter: string;
   readonly refiner: string;
+  /** Most guidance that the refiner is given; 0 for one that has learnt to do without, which is asked once. */
+  readonly refinerGuidance?: number;
 }
 
 export interface LabelOptions {
@@ -340,11 +342,12 @@ async function predictorFor(
           -Math.log(-Math.log(Math.max(gumbel(slot * config.codebookSize + code, row, 0), 1e-12))),
       }
     : undefined;
-  const request = { labels: rows.map(({ id }) => id), maps, guidance, smooth };
+  const request = { labels: rows.map(({ id }) => id), maps, smooth };
+  const own = { drafter: guidance, refiner: Math.min(guidance, networks.refinerGuidance ?? guidance) };
   const made: VarPredictor[] = [];
   const ask = async (role: "drafter" | "refiner", scales: number): Promise<Predictor> => {
     const predictor = await clock.measure(role, async () =>
-      varPredictor(await model.network(networks[role]), { ...request, scales }),
+      varPredictor(await model.network(networks[role]), { ...request, guidance: own[role], scales }),
     );
     made.push(predictor);
     return {

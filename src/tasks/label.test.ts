@@ -74,6 +74,21 @@ test("scales looked at all at once are the same pictures", async () => {
   expect(looked.slice(-3)).toEqual([2, 0, 1].map((row) => [...images[row].data]));
 });
 
+test("a refiner that has learnt guidance is asked once, and its drafter still with guidance", async () => {
+  const pair = { drafter: "drafter", refiner: "refiner" };
+  const draw = (how: object) => model.generateImage("cup", { seed: 5, draftScales: 1, ...how });
+  const [guided, once, plain] = [
+    await draw({ pair }),
+    await draw({ pair: { ...pair, refinerGuidance: 0 } }),
+    await draw({ pair, guidance: 0 }),
+  ];
+  expect(once.cacheBytes).toBe(guided.cacheBytes / 2);
+  expect(tokens(once)).not.toEqual(tokens(guided));
+  // The first scale is drawn without guidance anyway (VAR spec section 4), so only the refiner differs.
+  expect(tokens(once)).toEqual(tokens(plain));
+  expect(tokens(await draw({ pair: { ...pair, refinerGuidance: 9 } }))).toEqual(tokens(guided));
+});
+
 test("every scale may be drawn in its own way, which the picture remembers", async () => {
   const tokens = async (how: object) => [...(await model.generateImage("cup", { seed: 3, ...how })).images[0].tokens];
   const plain = await tokens({ topK: 8 });

@@ -84,7 +84,15 @@ export {
   type TextTrajectory,
   targetCount,
 } from "./trajectories.ts";
-export { collectTrajectories, pictureCodec, readTrajectories, textCodec, trajectoriesIn } from "./trajectory-files.ts";
-export { type RefinerTraining, refinerTask, type VarTraining, varDecays, varTask } from "./var.ts";
+export {
+  type Codec,
+  collectTrajectories,
+  pictureCodec,
+  readTrajectories,
+  textCodec,
+  trajectoriesIn,
+} from "./trajectory-files.ts";
+export { type RefinerTraining, refinerTask, type VarLesson, type VarTraining, varDecays, varTask } from "./var.ts";
+export { type DrawnClass, type DrawnLessons, drawnCodec, drawnLessons } from "./var-drawn.ts";
 export { distillation, distillationWithLabels, divergenceRows, tokenLoss } from "./var-losses.ts";
 export { type VarSchedule, varSchedule } from "./var-schedule.ts";

@@ -13,7 +13,7 @@ import type { ImageTrajectory, TextTrajectory } from "./trajectories.ts";
 export type Origin = Readonly<Record<string, string | number>>;
 
 /** One kind of trajectory as named arrays and back. */
-interface Codec<T> {
+export interface Codec<T> {
   readonly kind: string;
   pack(items: readonly T[]): Record<string, NdArray>;
   /** Errors: arrays that contradict each other. */

@@ -12,6 +12,7 @@ import { asTeacher, isTeachers, withTeacher } from "./frozen-teacher.ts";
 import type { LabelledSource } from "./labelled.ts";
 import { pixelsOf } from "./lesson-arrays.ts";
 import type { TrainTask } from "./loop.ts";
+import { type DrawnClass, drawnLessons } from "./var-drawn.ts";
 import { distillation, tokenLoss } from "./var-losses.ts";
 import { drawClasses } from "./var-samples.ts";
 import { startWeights } from "./var-start.ts";
@@ -26,25 +27,33 @@ export interface VarTraining {
   weights?: Arrays;
   /** Learn the first scales alone: a drafter of so many. */
   scales?: number;
+  /** Learn from this scale on (default 0): a refiner that goes on behind so many. */
+  from?: number;
   /**
    * Up to so large a share of a picture's tokens (more in one picture, fewer in another) are another picture's when the next
    * scale is learnt, which is to correct them (default 0). Tokens of one scale are drawn apart and do not always agree; who has
    * only seen those that do goes on badly (docs/LOG.md).
    */
   astray?: number;
+  /** Learn from these pictures of a larger model instead of the source's. */
+  drawn?: readonly DrawnClass[];
+}
+
+/** Classes [B], ids [B, L] and what is read to tell them [B, L - l0, Z]. */
+export interface VarLesson {
+  labels: NdArray<"int64">;
+  ids: NdArray<"int64">;
+  inputs: NdArray<"float32">;
 }
 
 /** What learning has in common: pictures as tokens, some of them without their class. */
 function lessons(
-  { config, batchSize, labelDropout, seed, astray = 0 }: VarTraining,
+  { config, batchSize, labelDropout, seed, astray = 0, drawn }: VarTraining,
   tokenizer: MsvqPrograms,
   source: LabelledSource,
 ) {
-  return async (
-    step: number,
-    micro: number,
-    micros = 1,
-  ): Promise<{ labels: NdArray; ids: NdArray; inputs: NdArray }> => {
+  if (drawn) return drawnLessons({ drawn, batchSize, classes: config.classes, labelDropout, seed }, tokenizer);
+  return async (step: number, micro: number, micros = 1): Promise<VarLesson> => {
     const first = (step * micros + micro) * batchSize;
     const pictures = source.pictures(first, batchSize, "train");
     const pixels = pixelsOf(pictures);
@@ -76,16 +85,17 @@ function ledAstray({ shape: [rows, length], data }: Encoded["ids"], most: number
 export const varDecays = (name: string, shape: readonly number[]): boolean =>
   shape.length >= 2 && !name.endsWith("bias") && !/pos_start|pos_1LC|lvl_embed|ada_gss|scale_mul/.test(name);
 
-/** Cross entropy on the tokens of all scales, or of the first ones. `micros`: batches a step, as given to `train`. */
+/** Cross entropy on the tokens of all scales, of the first or of the last ones. `micros`: batches a step, as given to `train`. */
 export function varTask(
   training: VarTraining,
   tokenizer: MsvqPrograms,
   source: LabelledSource,
   { about, micros = 1 }: { about: unknown; micros?: number },
 ): TrainTask {
-  const { config, batchSize, scales = config.sides.length } = training;
+  const { config, batchSize, scales = config.sides.length, from = 0 } = training;
   const offsets = scaleOffsets(config);
   const [first, length] = [offsets[1], offsets[scales]];
+  const last = length - offsets[from];
   const next = lessons(training, tokenizer, source);
   return {
     name: "var",
@@ -93,10 +103,10 @@ export function varTask(
     batchSize,
     build(graph: Graph) {
       const { labels, ids, inputs } = taught(graph, config, batchSize, length);
-      const logits = teacherForced(config, { labels, inputs, length });
+      const logits = teacherForced(config, { labels, inputs, length, ...(from && { last }) });
       const own = offsets[scales] - offsets[scales - 1];
-      const tail = tokenLoss(slice(logits, 1, length - own), slice(ids, 1, length - own));
-      return { loss: tokenLoss(logits, ids), metrics: { tail } };
+      const tail = tokenLoss(slice(logits, 1, last - own), slice(ids, 1, length - own));
+      return { loss: tokenLoss(logits, from ? slice(ids, 1, length - last) : ids), metrics: { tail } };
     },
     async batch(step, micro) {
       const { labels, ids, inputs } = await next(step, micro, micros);
@@ -112,7 +122,7 @@ export function varTask(
   };
 }
 
-export interface RefinerTraining extends VarTraining {
+export interface RefinerTraining extends Omit<VarTraining, "scales"> {
   teacher: { config: VarConfig; weights: Arrays };
   /** First scale that is learnt: 0 for the first stage, the number of drafted scales for the second. */
   from: number;

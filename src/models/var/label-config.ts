@@ -48,8 +48,13 @@ const settings = z.strictObject({
   tokenizer: z.strictObject({ file, config: msvq }),
   /** "drafter" draws alone or first; "refiner", if there is one, goes on. Others belong to pairs. */
   networks: z.record(z.string(), z.strictObject({ file, config: network })),
-  /** Networks trained to share the work after so many drafted scales. */
-  pairs: z.record(z.string(), z.strictObject({ drafter: z.string(), refiner: z.string() })).default({}),
+  /** Networks trained to share the work after so many drafted scales; `refinerGuidance` is the most that one is given. */
+  pairs: z
+    .record(
+      z.string(),
+      z.strictObject({ drafter: z.string(), refiner: z.string(), refinerGuidance: z.number().min(0).optional() }),
+    )
+    .default({}),
   classes: z.array(z.string().min(1)).optional(),
   defaults: z.strictObject({
     guidance: z.number().min(0),
