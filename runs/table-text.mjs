@@ -36,7 +36,7 @@ const ways = [
     paper: ["64.5", "21.8"],
   },
   // Most captions in one round, with fewer slots behind their end.
-  { name: "Turbo, Jacobi rounds of 12", by: turbo, options: { block: 12 } },
+  { name: "Turbo, Jacobi rounds of 10", by: turbo, options: { block: 10 } },
   { name: "Turbo, window by measure", by: turbo, options: {} },
   { name: "Show-o from Turbo's drafts", by: teacher, options: { drafter: turbo } },
 ].filter(({ by }) => by);

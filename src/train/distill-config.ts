@@ -26,7 +26,7 @@ const stage = z.strictObject({
   /**
    * Learns states of the trajectories as pictures, beside fresh ones and texts as `unguided` says: the end of a trajectory
    * at once, guidance of the very first teacher taken off before it is compared. Small models, which forget guidance
-   * by consistency (docs/LOG.md), come to fewer steps so. Segments have no say; the student draws the trajectories.
+   * by consistency (docs/LOG.md), come to fewer steps so. Segments have no say.
    */
   followed: z
     .strictObject({
@@ -34,6 +34,8 @@ const stage = z.strictObject({
       rows: count,
       /** Before which steps of a trajectory; a step that is named twice is taken twice as often. */
       steps: z.array(z.int().min(0)).min(1),
+      /** Who draws the trajectories: the student that the stage starts from (default), or the very first teacher. */
+      by: z.enum(["student", "teacher"]).default("student"),
     })
     .optional(),
 });

@@ -89,11 +89,11 @@ export function stageLearnt(config: DistillConfig, stage: DistillStage, { networ
 /** The same of a stage that learns states as pictures. */
 export function followedLearnt(config: DistillConfig, stage: DistillStage, { networks }: TeacherModel): string[] {
   const { rows, micro, trajectories } = config;
-  const { rows: states, steps } = stage.followed!;
+  const { rows: states, steps, by } = stage.followed!;
   return [
     `A student of ${networks.config.model} that has learnt to draw without guidance, in fewer steps.`,
     "",
-    `- Trajectories: ${trajectories.pictures} of its own pictures in ${stage.passes} steps, each drawn again up to ${trajectories.redraws} times where it describes it as something else`,
+    `- Trajectories: ${trajectories.pictures} of ${by === "teacher" ? "its teacher's" : "its own"} pictures in ${stage.passes} steps, each drawn again up to ${trajectories.redraws} times where it describes it as something else`,
     `- Training: ${stage.steps} steps of ${micro * rows.image} pictures, ${micro * states} of them states before steps ${steps.join(", ")}, and ${micro * rows.text} texts`,
   ];
 }

@@ -124,11 +124,17 @@ test("a stage goes on with states of the student's own pictures, and is told wha
   expect(bytes(...first).equals(bytes(...start))).toBe(false);
   expect(bytes(...second).equals(bytes(...first))).toBe(false);
   // The second stage follows the first one's student.
-  const origins = ["stage-1", "stage-2"].map((folder) => {
-    const file = readSafetensors(join(root, "followed", folder, "trajectories", "pictures-000000.safetensors"));
+  const followedBy = (run: string, stage: string) => {
+    const file = readSafetensors(join(root, run, stage, "trajectories", "pictures-000000.safetensors"));
     return JSON.parse(file.metadata.origin).teacher;
-  });
+  };
+  const origins = ["stage-1", "stage-2"].map((folder) => followedBy("followed", folder));
   expect(origins[0]).not.toBe(origins[1]);
+  // The teacher's pictures, with guidance, for a student that already does without.
+  const led = configOf({ stages: [{ ...stage, guidance: 1.5, followed: { ...followed, by: "teacher" } }] } as object);
+  await distillModel(led, options("led"));
+  expect(bytes("led", "stage-1", "model").equals(bytes("led", "unguided", "model"))).toBe(false);
+  expect(followedBy("led", "stage-1")).toBe(origins[0]);
 
   expect(() => config({ rows: 3, steps: [0] })).toThrow(/too many rows are states[\s\S]*at most 2/);
   expect(() => config({ rows: 1, steps: [4] })).toThrow(/no such step[\s\S]*0 to 3/);

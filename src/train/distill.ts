@@ -51,7 +51,8 @@ export async function distillModel(config: DistillConfig, options: DistillRunOpt
   for (const [i, stage] of config.stages.entries()) {
     const out = join(options.out, `stage-${i + 1}`);
     const settings = settingsOf(config, stage);
-    const [run, from] = stage.followed ? [followStage, student] : [distillStage, teacher];
+    const run = stage.followed ? followStage : distillStage;
+    const from = guideOf(config, stage) ?? (stage.followed ? student : teacher);
     await once(out, settings, () =>
       run(config, stage, { teacher: from, student, out, settings }, { ...options, tell: tellOf(i + 1) }),
     );
@@ -66,6 +67,10 @@ const SETTINGS = "settings.json";
 
 type Unguided = DistillConfig & { unguided: NonNullable<DistillConfig["unguided"]> };
 const asksUnguided = (config: DistillConfig): config is Unguided => Boolean(config.unguided?.steps);
+
+/** The very first teacher, where it is the one to follow. */
+const guideOf = (config: DistillConfig, { followed }: DistillStage): string | undefined =>
+  followed?.by === "teacher" ? config.teacher : undefined;
 
 /** All that a stage's model depends on but its teacher's weights. */
 const settingsOf = (config: DistillConfig, stage: DistillStage) => ({ ...config, stages: [stage] });
@@ -91,7 +96,8 @@ export async function collectStage(
   const done = (stage: string) => existsSync(join(out, stage, MODEL, "config.json"));
   const i = config.stages.findIndex((_, at) => !done(`stage-${at + 1}`));
   if (i < 0) return false;
-  const before = i > 0 ? `stage-${i}` : asksUnguided(config) ? UNGUIDED : undefined;
+  const guide = guideOf(config, config.stages[i]);
+  const before = guide !== undefined ? undefined : i > 0 ? `stage-${i}` : asksUnguided(config) ? UNGUIDED : undefined;
   if (before && !done(before))
     fail("there is nobody to follow yet", {
       where: join(out, before),
@@ -100,7 +106,7 @@ export async function collectStage(
       code: "NOT_FOUND",
     });
   const folder = join(out, `stage-${i + 1}`);
-  const first = (config.stages[i].followed && config.student) ?? config.teacher;
+  const first = guide ?? (config.stages[i].followed && config.student) ?? config.teacher;
   const teacher = await openTeacher(before ? join(out, before, MODEL) : first, { threads });
   try {
     const tell = ({ collecting }: Pick<DistillProgress, "collecting">) =>
@@ -191,7 +197,7 @@ const learnUnguided = (config: Unguided, place: Place, options: DistillRunOption
     ],
   }));
 
-/** The student draws, and learns its own pictures' ends; guidance is still the first teacher's. */
+/** Ends of pictures that the student or the first teacher drew; guidance is the first teacher's. */
 const followStage: RunStage = (config, stage, place, options) =>
   learn(config, place, options, async ({ teacher, student, data }) => {
     const { threads, signal, tell } = options;
