@@ -72,7 +72,7 @@ Classes: ${classes.join(", ")}.
 `;
 const states = Object.fromEntries(Object.entries(trained).map(([name, { weights }]) => [name, weights]));
 // Tokens of the second scale are drawn apart and have to agree on where the object lies (docs/LOG.md): the likeliest do best.
-const defaults = { guidance: 2, topK: [0, 1, 0, 0, 0, 0], topP: 0.9 };
+const defaults = { guidance: 1, topK: [0, 1, 0, 0, 0, 0], topP: 0.9 };
 await saveLabelModel(folder, {
   config: {
     model: "code-mini",
