@@ -1,7 +1,7 @@
-// Packs what was trained into weights/code-mini and weights/var-mini: node runs/pack-code-mini.mjs TOKENIZER DRAFTER REFINER [N=DRAFTER_RUN,REFINER_RUN[,GUIDANCE] ...]
+// Packs what was trained into weights/code-mini and weights/var-mini: node runs/pack-code-mini.mjs TOKENIZER DRAFTER REFINER [N[+M]=DRAFTER_RUN,REFINER_RUN[,GUIDANCE] ...]
 // Each is the folder of a run (runs/train-msvq.mjs, runs/train-var.mjs) or a .safetensors file of exported weights, whose steps
 // may be told: FILE.safetensors@2000. RUN@7000 tells the steps of all runs that led to this one.
-// GUIDANCE is the most that the refiner is given. The cards take their figures from weights/code-mini/figures.json (written by runs/code-results.mjs), if there are any.
+// 2+3=... is one pair for both numbers of scales; GUIDANCE is the most that its refiner is given. The cards take their figures from weights/code-mini/figures.json (written by runs/code-results.mjs), if there are any.
 import { existsSync, readFileSync } from "node:fs";
 import { readSafetensors } from "fewstep/files";
 import { MSVQ_PRESETS } from "fewstep/models/msvq";
@@ -38,10 +38,12 @@ const networks = {
 };
 const together = {};
 for (const pair of pairs) {
-  const [n, runs] = pair.split("=");
+  const [numbers, runs] = pair.split("=");
+  const n = numbers.split("+").at(-1);
   const [drafterRun, refinerRun, most] = runs.split(",");
   const refinerGuidance = most && { refinerGuidance: Number(most) };
-  together[n] = { drafter: `drafter-${n}`, refiner: `refiner-${n}`, ...refinerGuidance };
+  for (const each of numbers.split("+"))
+    together[each] = { drafter: `drafter-${n}`, refiner: `refiner-${n}`, ...refinerGuidance };
   for (const [role, run] of Object.entries({ drafter: drafterRun, refiner: refinerRun })) {
     trained[`${role}-${n}`] = await newest(run);
     networks[`${role}-${n}`] = { file: `${role}-${n}.safetensors`, config: networks[role].config };

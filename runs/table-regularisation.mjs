@@ -17,7 +17,6 @@ const scaled = (factor) => ({
 const start = scores(await geneval(models.unguided, { steps: 4, guidance: 0, temperature: 1 }))[0];
 const rows = await ablate([
   ["no regularisation", scaled(0), ["2.85", "-2.278", ".184"]],
-  ["a tenth", scaled(0.1), ["12.71", ".483", ".307"]],
   ["regularisation", scaled(1), ["10.57", ".586", ".307"]],
 ]);
 await section(
