@@ -5,17 +5,18 @@ const { codebookSize } = json(`${models.turbo}/config.json`).showo;
 const ks = [codebookSize, ...[200, 50, 10].map((k) => Math.max(2, Math.round((k * codebookSize) / 8192))), 1];
 const kinds = [
   ["Turbo", models.turbo, 0],
+  ["Turbo, surest cells first", models.turbo, 0, { temperature: 0 }],
   [`Show-o, guidance ${best}`, models.teacher, best],
 ];
 const rows = [];
-for (const [name, model, guidance] of kinds)
+for (const [name, model, guidance, more] of kinds)
   for (const steps of [4, 2])
     for (const topK of ks)
       rows.push([
         name,
         steps,
         topK === codebookSize ? "all" : topK,
-        ...scores(await geneval(model, { steps, guidance, topK })),
+        ...scores(await geneval(model, { steps, guidance, topK, ...more })),
       ]);
 const paper = [
   ["Turbo", 4, ".621 / .306", ".706 / .309 (k = 200)"],
