@@ -15,7 +15,7 @@ const base = JSON.parse(readFileSync("weights/code-mini/var.json", "utf8"));
 const config = { ...VAR_PRESETS.mini, classes: base.classes.length };
 const model = `${folder}/model`;
 mkdirSync(model, { recursive: true });
-for (const [name, file] of Object.entries({ drafter, refiner, msvq: `weights/code-mini/msvq.safetensors` }))
+for (const [name, file] of Object.entries({ drafter, refiner, msvq: "weights/code-mini/msvq.safetensors" }))
   cpSync(file, `${model}/${name}.safetensors`);
 const of = (role) => [role, { file: `${role}.safetensors`, config }];
 await writeJson(`${model}/var.json`, {
