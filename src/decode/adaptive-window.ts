@@ -24,6 +24,8 @@ const PRIOR = { right: [0.1, 0.8, 0.9], tried: 2, length: 12 };
 const MEMORY = 64;
 /** Lengths of the latest texts that are kept, and how often each is rehearsed. */
 const [TEXTS, TIMES] = [16, 4];
+/** What is rehearsed of a text: the rest goes on alike, and a rehearsal shall cost nothing beside a pass. */
+const LONGEST = 96;
 const SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64];
 
 /**
@@ -55,7 +57,7 @@ export function adaptiveWindow({ cost, most = 32 }: AdaptiveOptions): Window {
     },
     wrote(length) {
       for (const counts of [right, tried]) counts.set(counts.map((n) => n * (1 - 1 / MEMORY)));
-      lengths[texts % TEXTS] = length;
+      lengths[texts % TEXTS] = Math.min(length, LONGEST);
       texts++;
       if (texts % TEXTS === 0 || (texts & (texts - 1)) === 0) size = rehearsed();
     },
