@@ -13,18 +13,19 @@ const [part, parts] = share.split("/").map(Number);
 const SAME = 16;
 const base = JSON.parse(readFileSync("weights/code-mini/var.json", "utf8"));
 const config = { ...VAR_PRESETS.mini, classes: base.classes.length };
-const model = `${folder}/model`;
-mkdirSync(model, { recursive: true });
+// Each process has its own, so that none reads what another is writing.
+const made = `${folder}/model-${part}`;
+mkdirSync(made, { recursive: true });
 for (const [name, file] of Object.entries({ drafter, refiner, msvq: "weights/code-mini/msvq.safetensors" }))
-  cpSync(file, `${model}/${name}.safetensors`);
+  cpSync(file, `${made}/${name}.safetensors`);
 const of = (role) => [role, { file: `${role}.safetensors`, config }];
-await writeJson(`${model}/var.json`, {
+await writeJson(`${made}/var.json`, {
   ...base,
   networks: Object.fromEntries(["drafter", "refiner"].map(of)),
   pairs: {},
 });
 
-const open = await loadLabelModel(model, { host: "inline", threads: Number(process.env.THREADS ?? 1) });
+const model = await loadLabelModel(made, { host: "inline", threads: Number(process.env.THREADS ?? 1) });
 const codec = drawnCodec(tokenCount(base.tokenizer.config), config.codebookSize, config.classes);
 await collectTrajectories(
   { folder, codec, origin: { n, guidance, drafter, refiner }, count: Number(pictures), chunk: 4 * SAME },
@@ -32,7 +33,7 @@ await collectTrajectories(
     const labels = Array.from({ length: Math.ceil(count / SAME) }, (_, i) => (first / SAME + i) % config.classes);
     // Pictures of one class have seeds of their own.
     const how = { n: SAME, seed: 1e6 + first, batchSize: SAME, draftScales: Number(n), guidance: Number(guidance) };
-    const { images } = await open.generateImage(labels, how);
+    const { images } = await model.generateImage(labels, how);
     return images.map(({ tokens }, i) => ({ label: labels[Math.floor(i / SAME)], ids_L: tokens }));
   },
   { part: part - 1, parts, onProgress: (done, total) => console.log(`${done}/${total} chunks`) },

@@ -93,3 +93,16 @@ export class Rng {
     return new Rng(this.seed, (Math.imul(this.stream, 0x01000193) ^ (stream + 1)) >>> 0);
   }
 }
+
+/** Places 0 ... count-1 again and again, each time round in another order: the place at any index of that endless row. */
+export function shuffledRounds(count: number, seed: number): (index: number) => number {
+  let [known, order]: [number, number[]] = [-1, []];
+  return (index) => {
+    const round = Math.floor(index / count);
+    if (round !== known) {
+      order = new Rng(seed, round).shuffle(Array.from({ length: count }, (_, i) => i));
+      known = round;
+    }
+    return order[index % count];
+  };
+}

@@ -1,6 +1,6 @@
 /** Pictures with one class each: scenes of a single object, or a folder of Fashion-MNIST's layout. Knows no model. */
 
-import { Rng } from "../base/index.ts";
+import { shuffledRounds } from "../base/index.ts";
 import { readIdxFolder } from "../files/index.ts";
 import { enlarge, paste, picture } from "../image/index.ts";
 import { type Atlas, CLASS_NAMES, COLOR_NAMES, type Domain, makeScene, type Split } from "../scenes/index.ts";
@@ -54,16 +54,9 @@ const FASHION = ["t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "
 /** Fashion-MNIST (Xiao et al., 2017) or files like it, in the middle of black squares; shuffled anew each epoch. */
 export function fashionSource(folder: string, { seed, pixels }: { seed: number; pixels: number }): LabelledSource {
   const splits = { train: readIdxFolder(folder, "train"), heldout: readIdxFolder(folder, "t10k") };
-  const orders = new Map<string, number[]>();
-  const indexAt = (at: number, split: Split): number => {
-    const { count } = splits[split];
-    const epoch = Math.floor(at / count);
-    const key = `${split} ${epoch}`;
-    if (!orders.has(key)) {
-      orders.clear();
-      orders.set(key, new Rng(seed, epoch).shuffle(Array.from({ length: count }, (_, i) => i)));
-    }
-    return orders.get(key)![at % count];
+  const places = {
+    train: shuffledRounds(splits.train.count, seed),
+    heldout: shuffledRounds(splits.heldout.count, seed),
   };
   return {
     pixels,
@@ -71,7 +64,7 @@ export function fashionSource(folder: string, { seed, pixels }: { seed: number; 
     pictures: (first, count, split) =>
       Array.from({ length: count }, (_, i) => {
         const { images, labels, width, height } = splits[split];
-        const index = indexAt(first + i, split);
+        const index = places[split](first + i);
         const grey = images.subarray(index * width * height, (index + 1) * width * height);
         const small = picture(
           width,

@@ -2,7 +2,7 @@
  * Pictures that a next-scale model drew of classes, as lessons for a smaller one, which so learns guidance and all choices
  * among the likeliest along with them (sequence-level distillation, Kim and Rush, 2016).
  */
-import { fail, i64, type NdArray, nd, Rng } from "../base/index.ts";
+import { f32, fail, i64, nd, Rng, shuffledRounds } from "../base/index.ts";
 import { type MsvqPrograms, pictureSide, tokenCount } from "../models/msvq/index.ts";
 import type { Codec } from "./trajectory-files.ts";
 import type { VarLesson } from "./var.ts";
@@ -54,24 +54,12 @@ export function drawnLessons(
   const side = pictureSide(config);
   const length = tokenCount(config);
   // With every token given, the pixels change nothing.
-  const pixels: NdArray<"float32"> = {
-    dtype: "float32",
-    shape: [batchSize, 3, side, side],
-    data: new Float32Array(batchSize * 3 * side * side),
-  };
-  const orders = new Map<number, number[]>();
-  const at = (index: number): DrawnClass => {
-    const epoch = Math.floor(index / drawn.length);
-    if (!orders.has(epoch)) {
-      orders.clear();
-      orders.set(epoch, new Rng(seed, epoch).shuffle(drawn.map((_, i) => i)));
-    }
-    return drawn[orders.get(epoch)![index % drawn.length]];
-  };
+  const pixels = f32([batchSize, 3, side, side]);
+  const place = shuffledRounds(drawn.length, seed);
   return async (step, micro, micros = 1) => {
     const first = (step * micros + micro) * batchSize;
     const rng = new Rng(seed, first);
-    const some = Array.from({ length: batchSize }, (_, i) => at(first + i));
+    const some = Array.from({ length: batchSize }, (_, i) => drawn[place(first + i)]);
     const labels = some.map(({ label }) => (rng.uniform() < labelDropout ? classes : label));
     const ids = some.flatMap(({ ids_L }) => [...ids_L]);
     const { inputs } = await tokenizer.encode(pixels, Int32Array.from(ids));

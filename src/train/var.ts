@@ -103,10 +103,10 @@ export function varTask(
     batchSize,
     build(graph: Graph) {
       const { labels, ids, inputs } = taught(graph, config, batchSize, length);
-      const logits = teacherForced(config, { labels, inputs, length, ...(from && { last }) });
+      const logits = teacherForced(config, { labels, inputs, length, last });
       const own = offsets[scales] - offsets[scales - 1];
       const tail = tokenLoss(slice(logits, 1, last - own), slice(ids, 1, length - own));
-      return { loss: tokenLoss(logits, from ? slice(ids, 1, length - last) : ids), metrics: { tail } };
+      return { loss: tokenLoss(logits, slice(ids, 1, length - last)), metrics: { tail } };
     },
     async batch(step, micro) {
       const { labels, ids, inputs } = await next(step, micro, micros);
